@@ -287,10 +287,10 @@ def identity_of(source: Source, event_id: str) -> str:
 def content_hash(event: Event) -> str:
     """Return a hash of what a message says, so that the same content sent again is known as a repeat.
 
-    When we received it and how the sender numbered it are not part of what it says. ``new`` and ``corrected`` say
-    the same thing about the world; ``retracted`` does not.
+    When we received it, how the sender numbered it, and the tokens (their key is rotated) are not part of what it says.
+    ``new`` and ``corrected`` say the same thing about the world; ``retracted`` does not.
     """
-    content = event.model_dump(mode="json", exclude={"received_at", "version"})
+    content = event.model_dump(mode="json", exclude={"received_at", "version", "scene", "subject"})
     if content["status"] == Status.CORRECTED:
         content["status"] = Status.NEW.value
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))

@@ -9,8 +9,8 @@ count_cell = Table(
     metadata,
     Column("jurisdiction", String(64), primary_key=True),
     Column("area", String(64), primary_key=True),
-    # "day", or "week" for events whose date is known no better; the day column then holds the week's Monday.
-    Column("grain", String(4), primary_key=True),
+    # "day", or "week" or "month" for events whose date is known no better; the day column then holds its first day.
+    Column("grain", String(8), primary_key=True),
     Column("day", Date, primary_key=True),
     Column("feed", String(32), primary_key=True),
     Column("substance_class", String(32), primary_key=True),

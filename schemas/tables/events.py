@@ -25,9 +25,12 @@ event_version = Table(
     Column("delivery", String(16), nullable=False),
     Column("occurred_at", Moment, nullable=False),
     Column("precision", String(8), nullable=False),
-    # The civil day it is counted on; the Monday of its week where the precision is coarser than a day.
+    # The civil day it is counted on; the first day of its week or month where the precision is coarser.
+    Column("grain", String(8), nullable=False),
     Column("day", Date, nullable=False),
+    # The finest area known, and the area at the detection level that holds it (the root where it cannot be placed).
     Column("area", String(64), nullable=False),
+    Column("detection_area", String(64), nullable=False),
     Column("stratum", String(16), nullable=False),
     # Substance classes, sorted and separated by single spaces.
     Column("classes", String(400), nullable=False),

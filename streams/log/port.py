@@ -52,7 +52,10 @@ class EventLog(Protocol):
     """An ordered, durable log of screened records."""
 
     def append(self, records: Sequence[LogRecord]) -> None:
-        """Store the records in this order and return when they are durable, or raise and store none."""
+        """Store the records in this order and return when they are durable.
+
+        If it raises, some of them may be stored; sending all of them again is safe, since intake absorbs repeats.
+        """
         ...
 
     def run(self, handle: Handle, stop: threading.Event) -> None:

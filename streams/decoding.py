@@ -1,0 +1,218 @@
+"""From the log's bytes to something that can be stored: validation, substances, area, day and stratum.
+
+Pure: no database and no clock. Intake calls :func:`decode` for each record before it opens its transaction; a record
+that does not validate becomes a :class:`Refusal`, with a sentence that a person can act on and that repeats nothing.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from pydantic import ValidationError
+
+from schemas.clock import civil_day, monday_of
+from schemas.events import (
+    EVENT,
+    DrugCheckingResult,
+    EdPresentation,
+    Event,
+    Intent,
+    NaloxoneAdministration,
+    PlaceType,
+    SuspectedDeath,
+    content_hash,
+    identity_of,
+    safe_errors,
+)
+from schemas.geography import AreaCode
+from schemas.substances import SubstanceClass, Taxonomy
+from schemas.vocabulary import Jurisdiction, Precision, Stratum
+from streams.log.port import Positioned
+from streams.profile import JurisdictionProfile
+from streams.screening import screen
+
+FUTURE_TOLERANCE = timedelta(minutes=10)
+"""How far a sender's clock may run ahead of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal(Exception):
+    """Why a record was not taken in."""
+
+    code: str
+    sentence: str
+    body: str | None
+    """The record as redacted JSON, or nothing when it could not be read."""
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A valid record, ready to be compared with what is stored."""
+
+    item: Positioned
+    event: Event
+    identity: str
+    content_hash: str
+    jurisdiction: Jurisdiction
+    area: AreaCode
+    detection_area: AreaCode
+    grain: str
+    day: date
+    stratum: Stratum
+    classes: tuple[str, ...]
+    unknown_substances: tuple[str, ...]
+    body: Mapping[str, Any]
+    """What is stored of the message: canonical substance names, no tokens."""
+
+    @property
+    def known_at(self) -> datetime:
+        """When we learned of it: when the connector received it."""
+        return self.item.record.received_at
+
+
+def decode(
+    item: Positioned, profiles: Mapping[Jurisdiction, JurisdictionProfile], taxonomy: Taxonomy
+) -> Decoded:
+    """Validate one record and work out where, when and as what it counts.
+
+    Raises
+    ------
+    Refusal
+        If it cannot be taken in as it is.
+    """
+    record = item.record
+    content = _content(record.body)
+    kept = json.dumps(content, sort_keys=True)
+    try:
+        event = EVENT.validate_python(content | {"feed": content.get("feed", record.feed)}, strict=False)
+    except ValidationError as error:
+        raise Refusal("invalid", safe_errors(error), kept, complete=True) from None
+    if event.feed is not record.feed or event.jurisdiction != record.jurisdiction:
+        sentence = "The record names another feed or jurisdiction than the one it was sent to."
+        raise Refusal("wrong_feed", sentence, kept, complete=True)
+    profile = profiles.get(Jurisdiction(event.jurisdiction))
+    if profile is None:
+        sentence = "The jurisdiction is not one that this service is set up for."
+        raise Refusal("unknown_jurisdiction", sentence, kept, complete=True)
+    day, grain = _counted_day(event, profile)
+    if event.occurred_at > record.received_at + FUTURE_TOLERANCE:
+        sentence = (
+            "occurred_at lies in the future of the moment at which the record arrived; check the sender's clock and "
+            "time zone."
+        )
+        raise Refusal("future", sentence, kept, complete=True)
+    if wrong := profile.unknown_codes(event.areas):
+        names = " and ".join(f"areas.{name}" for name in wrong)
+        sentence = (
+            f"{names} is not an area code of the geography loaded for {profile.name}; send a code of that geography, "
+            "or unknown, no_fixed_abode or outside."
+        )
+        raise Refusal("unknown_area", sentence, kept, complete=True)
+    area = profile.counted_area(event.feed, event.areas)
+    body, classes, unknown = _substances(event, taxonomy, profile)
+    return Decoded(
+        item=item,
+        event=event,
+        identity=identity_of(event.source, event.event_id),
+        content_hash=content_hash(event),
+        jurisdiction=Jurisdiction(event.jurisdiction),
+        area=area,
+        detection_area=profile.geography.detection_area_of(area) or profile.geography.root,
+        grain=grain,
+        day=day,
+        stratum=_stratum(event),
+        classes=classes,
+        unknown_substances=unknown,
+        body=body,
+    )
+
+
+def _content(body: bytes) -> dict[str, Any]:
+    """Read the record; a topic that a partner writes itself is screened here for the first time."""
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        raise Refusal("malformed", "The record is not valid JSON.", None, complete=False) from None
+    if not isinstance(content, dict):
+        raise Refusal("malformed", "The record is not a JSON object.", None, complete=False)
+    screened = screen(content)
+    if screened.findings:
+        kinds = ", ".join(sorted({finding.kind for finding in screened.findings}))
+        sentence = f"The record holds what looks like an identifier ({kinds}); send it again without."
+        raise Refusal("identifier", sentence, json.dumps(screened.redacted, sort_keys=True), complete=False)
+    return content
+
+
+def _counted_day(event: Event, profile: JurisdictionProfile) -> tuple[date, str]:
+    day = civil_day(event.occurred_at, profile.zone)
+    if event.precision.is_daily:
+        return day, "day"
+    if event.precision is Precision.WEEK:
+        return monday_of(day), "week"
+    return day.replace(day=1), "month"
+
+
+def _stratum(event: Event) -> Stratum:
+    """Prison, school and self-harm events are counted apart; a person in custody is in that stratum first."""
+    if event.place_type is PlaceType.PRISON_OR_CUSTODY:
+        return Stratum.PRISON
+    if event.intent is Intent.SELF_HARM:
+        return Stratum.SELF_HARM
+    if event.place_type is PlaceType.SCHOOL:
+        return Stratum.SCHOOL
+    return Stratum.GENERAL
+
+
+def _named(event: Event) -> dict[str, tuple[str, ...]]:
+    """Return the substance strings of a message by field; what it was sold as says nothing of what it is."""
+    match event:
+        case SuspectedDeath():
+            return {"suspected": event.suspected, "confirmed": event.confirmed}
+        case NaloxoneAdministration() | EdPresentation():
+            return {"suspected": event.suspected}
+        case DrugCheckingResult():
+            return {"detected": tuple(item.substance for item in event.detected)}
+
+
+def _substances(
+    event: Event, taxonomy: Taxonomy, profile: JurisdictionProfile
+) -> tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]:
+    """Return the body to store, the classes to count and the strings that the taxonomy does not know."""
+    body = event.model_dump(mode="json", exclude={"scene", "subject", "received_at"}, exclude_none=True)
+    classes: set[str] = set()
+    unknown: list[str] = []
+
+    def canonical(raw: str) -> str:
+        known = taxonomy.classify(raw)
+        if known is None:
+            unknown.append(raw)
+            return "unknown"
+        return known.name
+
+    for name, strings in _named(event).items():
+        for raw in strings:
+            known = taxonomy.classify(raw)
+            classes.add((known.substance_class if known else SubstanceClass.UNKNOWN).value)
+        if name != "detected":
+            body[name] = sorted({canonical(raw) for raw in strings})
+    if isinstance(event, DrugCheckingResult):
+        for item in body["detected"]:
+            item["substance"] = canonical(item["substance"])
+        body["sold_as"] = sorted({_sold_as(raw, taxonomy, unknown) for raw in event.sold_as})
+    if not classes:
+        classes.add(profile.feeds[event.feed].unnamed_class)
+    return body, tuple(sorted(classes)), tuple(unknown)
+
+
+def _sold_as(raw: str, taxonomy: Taxonomy, unknown: list[str]) -> str:
+    known = taxonomy.classify(raw)
+    if known is not None:
+        return known.name
+    sold_as = taxonomy.sold_as(raw)
+    if sold_as is not None:
+        return sold_as.value
+    unknown.append(raw)
+    return "unknown"
