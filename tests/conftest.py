@@ -15,8 +15,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
+import hypothesis
 import pytest
 import sqlalchemy as sa
+
+# No test asserts a time: a busy machine must not turn a slow example into a failure.
+hypothesis.settings.register_profile(
+    "tocsin", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("tocsin")
 
 _database_numbers = itertools.count(1)
 _missing_parts: dict[str, int] = {}

@@ -123,7 +123,7 @@ def adr_problems(root: Path) -> Iterator[str]:
             yield f"docs/adr/{record.name}: expected a name that begins with {number:04d}-"
         headings = _HEADING.findall(record.read_text(encoding="utf-8"))
         if [text for level, text in headings if level == "##"] != ADR_HEADINGS:
-            yield f"docs/adr/{record.name}: its second-level headings must be {', '.join(ADR_HEADINGS)}"
+            yield f"docs/adr/{record.name}: second-level headings must be {', '.join(ADR_HEADINGS)}"
 
 
 def naming_problems(root: Path, files: list[Path]) -> Iterator[str]:

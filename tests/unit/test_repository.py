@@ -108,7 +108,7 @@ def test_documents_in_order_raise_no_problem(project: Path) -> None:
         (
             "docs/adr/0001-choose.md",
             "## Context\n\n## Decision\n",
-            f"docs/adr/0001-choose.md: its second-level headings must be {', '.join(check_docs.ADR_HEADINGS)}",
+            f"docs/adr/0001-choose.md: second-level headings must be {', '.join(check_docs.ADR_HEADINGS)}",
         ),
         (
             "schemas/x.py",
