@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from schemas.clock import civil_day, monday_of
 from schemas.events import (
     EVENT,
+    FIELD_NAMES,
     DrugCheckingResult,
     EdPresentation,
     Event,
@@ -31,8 +32,9 @@ from schemas.substances import SubstanceClass, Taxonomy
 from schemas.vocabulary import Jurisdiction, Precision, Stratum
 from streams.log.port import Positioned
 from streams.profile import JurisdictionProfile
-from streams.screening import screen
 
+_MOST_ITEMS = 100
+_LONGEST_VALUE = 128
 FUTURE_TOLERANCE = timedelta(minutes=10)
 """How far a sender's clock may run ahead of ours."""
 
@@ -84,33 +86,31 @@ def decode(
         If it cannot be taken in as it is.
     """
     record = item.record
-    content = _content(record.body)
-    kept = json.dumps(content, sort_keys=True)
     try:
-        event = EVENT.validate_python(content | {"feed": content.get("feed", record.feed)}, strict=False)
+        event = EVENT.validate_json(record.body)
     except ValidationError as error:
-        raise Refusal("invalid", safe_errors(error), kept, complete=True) from None
+        raise _invalid(record.body, error) from None
     if event.feed is not record.feed or event.jurisdiction != record.jurisdiction:
         sentence = "The record names another feed or jurisdiction than the one it was sent to."
-        raise Refusal("wrong_feed", sentence, kept, complete=True)
+        raise Refusal("wrong_feed", sentence, _kept(record.body), complete=True)
     profile = profiles.get(Jurisdiction(event.jurisdiction))
     if profile is None:
         sentence = "The jurisdiction is not one that this service is set up for."
-        raise Refusal("unknown_jurisdiction", sentence, kept, complete=True)
+        raise Refusal("unknown_jurisdiction", sentence, _kept(record.body), complete=True)
     day, grain = _counted_day(event, profile)
     if event.occurred_at > record.received_at + FUTURE_TOLERANCE:
         sentence = (
             "occurred_at lies in the future of the moment at which the record arrived; check the sender's clock and "
             "time zone."
         )
-        raise Refusal("future", sentence, kept, complete=True)
+        raise Refusal("future", sentence, _kept(record.body), complete=True)
     if wrong := profile.unknown_codes(event.areas):
         names = " and ".join(f"areas.{name}" for name in wrong)
         sentence = (
             f"{names} is not an area code of the geography loaded for {profile.name}; send a code of that geography, "
             "or unknown, no_fixed_abode or outside."
         )
-        raise Refusal("unknown_area", sentence, kept, complete=True)
+        raise Refusal("unknown_area", sentence, _kept(record.body), complete=True)
     area = profile.counted_area(event.feed, event.areas)
     body, classes, unknown = _substances(event, taxonomy, profile)
     return Decoded(
@@ -130,20 +130,38 @@ def decode(
     )
 
 
-def _content(body: bytes) -> dict[str, Any]:
-    """Read the record; a topic that a partner writes itself is screened here for the first time."""
+def _invalid(body: bytes, error: ValidationError) -> Refusal:
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
-        raise Refusal("malformed", "The record is not valid JSON.", None, complete=False) from None
+        return Refusal("malformed", "The record is not valid JSON.", None, complete=False)
     if not isinstance(content, dict):
-        raise Refusal("malformed", "The record is not a JSON object.", None, complete=False)
-    screened = screen(content)
-    if screened.findings:
-        kinds = ", ".join(sorted({finding.kind for finding in screened.findings}))
-        sentence = f"The record holds what looks like an identifier ({kinds}); send it again without."
-        raise Refusal("identifier", sentence, json.dumps(screened.redacted, sort_keys=True), complete=False)
-    return content
+        return Refusal("malformed", "The record is not a JSON object.", None, complete=False)
+    safe, complete = known_fields(content)
+    return Refusal("invalid", safe_errors(error), json.dumps(safe, sort_keys=True), complete=complete)
+
+
+def _kept(body: bytes) -> str:
+    return json.dumps(json.loads(body), sort_keys=True)
+
+
+def known_fields(content: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
+    """Return a record without the fields that no message has (somebody may have put a name there), and if it is whole."""
+    complete = True
+
+    def clean(value: Any) -> Any:  # noqa: ANN401 (any JSON value)
+        nonlocal complete
+        if isinstance(value, dict):
+            complete = complete and all(name in FIELD_NAMES for name in value)
+            return {name: clean(item) for name, item in value.items() if name in FIELD_NAMES}
+        if isinstance(value, list):
+            return [clean(item) for item in value[:_MOST_ITEMS]]
+        if isinstance(value, str) and len(value) > _LONGEST_VALUE:
+            complete = False
+            return "[too long to keep]"
+        return value
+
+    return clean(dict(content)), complete
 
 
 def _counted_day(event: Event, profile: JurisdictionProfile) -> tuple[date, str]:
