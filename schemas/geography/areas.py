@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import NewType
 
 AreaCode = NewType("AreaCode", str)
-"""The code of an area of the loaded geography. Only the geography makes one; other strings are checked against it."""
+"""The code of an area of the loaded geography; a string from elsewhere is checked against it first."""
 
 
 class GeographyError(ValueError):
@@ -22,7 +22,7 @@ class AreaLevel(StrEnum):
 
     JURISDICTION = "jurisdiction"
     REGION = "region"
-    """A parent that a table names between its areas and the jurisdiction, such as a county or a health authority."""
+    """A parent named by a table, between its areas and the whole: a county, a health authority."""
     LAD = "lad"
     """A local authority district or unitary authority."""
     AREA = "area"
@@ -35,9 +35,9 @@ class AreaLevel(StrEnum):
 class Area:
     """One area.
 
-    `population` counts residents and is `nan` when nobody has said; `latitude` and `longitude` are degrees (WGS 84) of a
-    point that stands for the area, or None. `population_is_estimate` marks a figure that was shared out or summed from
-    such figures, and not counted.
+    `population` counts residents and is `nan` when nobody has said; `latitude` and `longitude` are degrees
+    (WGS 84) of a point that stands for the area, or None. `population_is_estimate` marks a figure that was
+    shared out or summed from such figures, and not counted.
     """
 
     code: AreaCode
