@@ -1,0 +1,166 @@
+"""How high a series stands just now, how sure we are of it, and which past weeks were outbreaks.
+
+Only ``detectors/baseline.py`` calls this, with weekly totals: weeks smooth out the weekday and hold an outbreak
+together. Every function takes all series of a feed at once; the first axis is the series, the second the week, oldest
+first.
+
+The level is a Gamma-Poisson local level model with discounting (Smith 1979, J. R. Statist. Soc. B 41:375; Harvey and
+Fernandes 1989, J. Bus. Econ. Statist. 7:407, section 2): each week that passes, what was learnt before counts a little
+less. So a drift cannot build up bias for longer than the memory, and the uncertainty of the level never shrinks below
+what drift allows. How long the memory is, each series says itself: the half-life is the one under which its weeks
+would have been predicted best from the weeks before the guard.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import lfilter
+from scipy.special import gammaln
+
+FloatArray = NDArray[np.float64]
+
+HALF_LIVES = np.array([13.0, 26.0, 52.0, 104.0, 208.0])
+"""Weeks. From a quarter (a service that has just changed) to four years (deaths, which are too few to tell)."""
+
+_FAVOURED_HALF_LIFE = 52.0
+_LOG_ODDS_PER_DOUBLING = 0.5
+"""How strongly a year is favoured until the series says otherwise; only sparse series are decided by it."""
+
+PRIOR_EVENTS = 0.5
+"""Weight of the prior level: half an event, as in Jeffreys' Gamma(1/2, 0) for a Poisson rate."""
+
+_NEIGHBOUR_WEEKS = 8
+"""An outbreak is judged against the 8 weeks on either side: what lasts longer than half of 17 weeks is the level."""
+
+OUTBREAK_RESIDUAL = 2.58
+"""Noufaily et al. 2013, Statist. Med. 32:1206, section 3.3."""
+
+_FEWEST_IN_OUTBREAK = 3
+"""Below this a residual only says that the series is sparse; weighing such weeks down would teach it zero."""
+
+_PRIOR_DISPERSION = 1.2
+_PRIOR_DISPERSION_EVENTS = 50.0
+MOST_DISPERSION = 20.0
+
+
+def local_mean(counts: FloatArray, exposure: FloatArray) -> FloatArray:
+    """Return the mean of each week under the average level of the weeks around it, shape (n_series, n_weeks)."""
+    level = (_around(counts) + 0.5) / (_around(exposure) + _half_event_exposure(counts, exposure))
+    mean: FloatArray = level * exposure
+    return mean
+
+
+def outbreak_weights(counts: FloatArray, exposure: FloatArray) -> FloatArray:
+    """Return how far each week may teach the baseline: 1, or ``1 / s**2`` where its Anscombe residual s is above 2.58.
+
+    The residual is that of Farrington et al. 1996 (J. R. Statist. Soc. A 159:547, section 3.3) without the leverage:
+    ``s = 3 (y**(2/3) - m**(2/3)) / (2 sqrt(dispersion) m**(1/6))``; the weight is that of Noufaily et al. 2013.
+    """
+    mean = local_mean(counts, exposure)
+    dispersion = _moment(counts, mean, np.ones(counts.shape))[:, None]
+    safe = np.maximum(mean, 1e-9)
+    residual = 1.5 * (counts ** (2 / 3) - safe ** (2 / 3)) / (np.sqrt(dispersion) * safe ** (1 / 6))
+    outbreak = (residual > OUTBREAK_RESIDUAL) & (counts >= _FEWEST_IN_OUTBREAK) & (exposure > 0)
+    return np.where(outbreak, 1.0 / np.maximum(residual, 1.0) ** 2, 1.0)
+
+
+def dispersion_by_moments(counts: FloatArray, mean: FloatArray, weights: FloatArray, prior: FloatArray) -> FloatArray:
+    """Return variance over mean for each series, at least 1, shrunk towards ``prior`` by the weight of 50 events.
+
+    The moment is the ratio of sums ``sum w (y - m)**2 / sum w m``, which stays sound where most counts are 0 (the mean
+    of the single ratios does not: Farrington 1995, Biometrika 82:309).
+    """
+    events = mean.reshape(mean.shape[0], -1).sum(axis=1)
+    excess = _moment(counts, mean, weights) - 1.0
+    shrunk = (events * excess + _PRIOR_DISPERSION_EVENTS * (prior - 1.0)) / (events + _PRIOR_DISPERSION_EVENTS)
+    return np.clip(1.0 + shrunk, 1.0, MOST_DISPERSION)
+
+
+def prior_dispersion(n_series: int) -> FloatArray:
+    """Return the dispersion assumed for series about which nothing is known, shape (n_series,)."""
+    return np.full(n_series, _PRIOR_DISPERSION)
+
+
+def level_posterior(
+    counts: FloatArray,
+    exposure: FloatArray,
+    dispersion: FloatArray,
+    prior_rate: FloatArray,
+    guard_weeks: float,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the Gamma posterior (shape, rate) of each series' level just now, and its half-life in weeks.
+
+    Parameters
+    ----------
+    counts, exposure : ndarray of float64, shape (n_series, n_weeks)
+        Weekly totals, both already weighed down in past outbreaks.
+    dispersion : ndarray of float64, shape (n_series,)
+        Evidence from over-dispersed counts is divided by it.
+    prior_rate : ndarray of float64, shape (n_series,)
+        Level before anything was seen, in events per unit of exposure; above 0.
+    guard_weeks : float
+        How long ago the last week ended: what it taught has faded that much.
+    """
+    prior_exposure = PRIOR_EVENTS / prior_rate
+    steps = int(np.ceil(guard_weeks))
+    gain = np.empty((HALF_LIVES.size, counts.shape[0]))
+    ends: list[tuple[FloatArray, FloatArray]] = []
+    for index, half_life in enumerate(HALF_LIVES):
+        keep = 0.5 ** (1.0 / half_life)
+        seen = lfilter([1.0], [1.0, -keep], counts / dispersion[:, None], axis=1)
+        basis = lfilter([1.0], [1.0, -keep], exposure / dispersion[:, None], axis=1)
+        fade = keep**guard_weeks
+        ends.append((_last(seen) * fade, _last(basis) * fade))
+        lagged = max(counts.shape[1] - steps - 1, 0)
+        shape = seen[:, :lagged] * fade + PRIOR_EVENTS
+        rate = basis[:, :lagged] * fade + prior_exposure[:, None]
+        fit = _negative_binomial_log(counts[:, steps + 1 :], exposure[:, steps + 1 :], shape, rate, dispersion)
+        gain[index] = fit.sum(axis=1) - _LOG_ODDS_PER_DOUBLING * abs(np.log2(half_life / _FAVOURED_HALF_LIFE))
+    best = gain.argmax(axis=0)
+    every = np.arange(counts.shape[0])
+    shape = np.stack([end[0] for end in ends])[best, every] + PRIOR_EVENTS
+    rate = np.stack([end[1] for end in ends])[best, every] + prior_exposure
+    return shape, rate, HALF_LIVES[best]
+
+
+def _negative_binomial_log(
+    counts: FloatArray, exposure: FloatArray, shape: FloatArray, rate: FloatArray, dispersion: FloatArray
+) -> FloatArray:
+    """Log probability of each count when its mean is Gamma(shape, rate) times exposure and the counts spread more."""
+    mean = np.maximum(exposure * shape / rate, 1e-12)
+    size = mean / ((dispersion[:, None] - 1.0) + mean / shape)
+    value: FloatArray = (
+        gammaln(counts + size)
+        - gammaln(size)
+        - gammaln(counts + 1.0)
+        + size * np.log(size / (size + mean))
+        + counts * np.log(mean / (size + mean))
+    )
+    return np.where(exposure > 0, value, 0.0)
+
+
+def _moment(counts: FloatArray, mean: FloatArray, weights: FloatArray) -> FloatArray:
+    rows = counts.shape[0]
+    squares = (weights * (counts - mean) ** 2).reshape(rows, -1).sum(axis=1)
+    total = (weights * mean).reshape(rows, -1).sum(axis=1)
+    # A week is itself one of the 17 that its local mean is taken over.
+    own_share = 1.0 - 1.0 / (2 * _NEIGHBOUR_WEEKS + 1)
+    return np.maximum(squares / np.maximum(total, 1e-9) / own_share, 1.0)
+
+
+def _around(values: FloatArray) -> FloatArray:
+    padded = np.pad(values.cumsum(axis=1), ((0, 0), (1, 0)))
+    weeks = np.arange(values.shape[1])
+    after = np.minimum(weeks + _NEIGHBOUR_WEEKS + 1, values.shape[1])
+    before = np.maximum(weeks - _NEIGHBOUR_WEEKS, 0)
+    total: FloatArray = padded[:, after] - padded[:, before]
+    return total
+
+
+def _half_event_exposure(counts: FloatArray, exposure: FloatArray) -> FloatArray:
+    """Exposure in which the whole history would give half an event: the local level leans that far on the long one."""
+    total: FloatArray = 0.5 * (exposure.sum(axis=1) + 1.0) / (counts.sum(axis=1) + 0.5)
+    return total[:, None]
+
+
+def _last(values: FloatArray) -> FloatArray:
+    return values[:, -1] if values.shape[1] else np.zeros(values.shape[0])
