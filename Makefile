@@ -22,7 +22,7 @@ test: $(INSTALLED) ## the whole suite, at the length that CI runs
 	$(BIN)/python -m pytest $(ARGS)
 
 test-fast: $(INSTALLED) ## the part without servers, in under three minutes
-	$(BIN)/python -m pytest -m "not long and not postgres and not real" tests/unit tests/contract $(ARGS)
+	$(BIN)/python -m pytest -m "not long and not postgres and not real" --ignore=tests/acceptance $(ARGS)
 
 test-long: $(INSTALLED) ## the tests that take minutes each
 	$(BIN)/python -m pytest -m long $(ARGS)

@@ -11,6 +11,7 @@ import itertools
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -26,14 +27,12 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("tocsin")
 
 _database_numbers = itertools.count(1)
-_missing_parts: dict[str, int] = {}
 
 
 def real_part_missing(part: str, reason: str) -> NoReturn:
     """Skip the running test because `part` is not here, or fail it where real parts are required."""
     if os.environ.get("TOCSIN_REQUIRE_REAL") == "1":
         pytest.fail(f"{part} is required here (TOCSIN_REQUIRE_REAL=1) but missing: {reason}", pytrace=False)
-    _missing_parts[f"{part}: {reason}"] = _missing_parts.get(f"{part}: {reason}", 0) + 1
     pytest.skip(f"{part} is missing: {reason}")
 
 
@@ -47,10 +46,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Name each real part that was missing, so that a green run cannot hide what it left out."""
-    if _missing_parts:
+    reasons = [str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", [])]
+    missing = Counter(reason.removeprefix("Skipped: ") for reason in reasons if " is missing: " in reason)
+    if missing:
         terminalreporter.section("NOT TESTED HERE", sep="!", yellow=True)
-        for part, tests in sorted(_missing_parts.items()):
-            terminalreporter.write_line(f"{tests} tests skipped. {part}")
+        for reason, tests in sorted(missing.items()):
+            terminalreporter.write_line(f"{tests} skipped: {reason}")
 
 
 @pytest.fixture(scope="session")
