@@ -351,7 +351,7 @@ def safe_errors(error: ValidationError, *, most: int = 3) -> str:
     return f"{shown}{more}."
 
 
-_FIELD_NAMES = frozenset(
+FIELD_NAMES = frozenset(
     name
     for model in (
         SuspectedDeath,
@@ -365,6 +365,7 @@ _FIELD_NAMES = frozenset(
     )
     for name in model.model_fields
 )
+"""Every field that a message may have; any other name was made up by a sender and may itself be identifying."""
 
 
 def _is_tag(part: str | int) -> bool:
@@ -375,7 +376,7 @@ def _known_part(part: str | int) -> str:
     """Return a field's name or a position; a name that the sender made up may itself be identifying."""
     if isinstance(part, int):
         return str(part + 1)
-    return part if part in _FIELD_NAMES else "an unnamed field"
+    return part if part in FIELD_NAMES else "an unnamed field"
 
 
 def as_json(event: Event) -> bytes:

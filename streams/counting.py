@@ -52,7 +52,15 @@ class CountDeltas:
         geography = self._profiles[Jurisdiction(item.jurisdiction)].geography
         for area in geography.ancestors(AreaCode(item.area)):
             for substance_class in (*item.classes, SubstanceClass.ANY.value):
-                key = (item.jurisdiction, area, item.grain, item.day, item.feed, substance_class, item.stratum)
+                key = (
+                    item.jurisdiction,
+                    area,
+                    item.grain,
+                    item.day,
+                    item.feed,
+                    substance_class,
+                    item.stratum,
+                )
                 self._cells[key] += sign
 
     def cells(self) -> dict[CellKey, int]:
@@ -61,7 +69,10 @@ class CountDeltas:
 
     def write(self, connection: Connection) -> None:
         """Add the differences to the stored cube, in sorted key order so that concurrent writers cannot deadlock."""
-        rows = [dict(zip(_COLUMNS, key, strict=True)) | {"count": count} for key, count in sorted(self.cells().items())]
+        rows = [
+            dict(zip(_COLUMNS, key, strict=True)) | {"count": count}
+            for key, count in sorted(self.cells().items())
+        ]
         upsert_adding(connection, count_cell, rows, add=("count",))
 
 
@@ -112,7 +123,9 @@ def rebuild(connection: Connection, profiles: Mapping[Jurisdiction, Jurisdiction
     return len(rows)
 
 
-def _from_events(connection: Connection, profiles: Mapping[Jurisdiction, JurisdictionProfile]) -> dict[CellKey, int]:
+def _from_events(
+    connection: Connection, profiles: Mapping[Jurisdiction, JurisdictionProfile]
+) -> dict[CellKey, int]:
     deltas = CountDeltas(profiles)
     current = select(event_version).where(
         event_version.c.superseded_at.is_(None),

@@ -35,7 +35,7 @@ from streams.log.port import Positioned
 from streams.positions import applied_positions, note_applied
 from streams.profile import JurisdictionProfile
 from streams.quarantine import QuarantineItem
-from streams.signal_store import signals_resting_on, store
+from streams.signal_store import store
 from streams.sources import SourceNews, note_sources, note_unknown_substances
 
 log = structlog.get_logger(__name__)
@@ -43,8 +43,8 @@ log = structlog.get_logger(__name__)
 OnSignals = Callable[[Connection, Sequence[Signal], datetime], None]
 """What the wiring makes of ``alerts``' attach-or-open: called inside the transaction that stored the signals."""
 
-OnWithdrawn = Callable[[Connection, Jurisdiction, Sequence[int], datetime], None]
-"""Called inside the transaction that took back an event on which the signals of these numbers rest."""
+OnWithdrawn = Callable[[Connection, Jurisdiction, Sequence[str], datetime], None]
+"""Called inside the transaction that took back or moved the events of these identities."""
 
 
 class Tripwires(Protocol):
@@ -209,8 +209,8 @@ class Intake:
                 if changed:
                     self._on_signals(connection, changed, now)
             withdrawn = [identity for identity, owner in outcome.withdrawn if owner == jurisdiction]
-            if withdrawn and (numbers := signals_resting_on(connection, withdrawn)):
-                self._on_withdrawn(connection, jurisdiction, numbers, now)
+            if withdrawn:
+                self._on_withdrawn(connection, jurisdiction, withdrawn, now)
 
     def _set_aside(self, item: Positioned) -> None:
         """Quarantine a record on which our own code fails."""

@@ -26,6 +26,7 @@ class State:
     dirty_since: datetime | None
     last_run_at: datetime | None
     lease_until: datetime | None
+    lease_owner: str | None
 
     @property
     def is_dirty(self) -> bool:
@@ -35,8 +36,17 @@ class State:
 
 def ensure(connection: Connection, jurisdictions: Sequence[Jurisdiction]) -> None:
     """Make sure that each jurisdiction has its row."""
-    rows = [{"jurisdiction": name, "revision": 0, "audit_head": "", "audit_length": 0, "dirty_revision": 0, "clean_revision": 0}
-            for name in sorted(jurisdictions)]
+    rows = [
+        {
+            "jurisdiction": name,
+            "revision": 0,
+            "audit_head": "",
+            "audit_length": 0,
+            "dirty_revision": 0,
+            "clean_revision": 0,
+        }
+        for name in sorted(jurisdictions)
+    ]
     upsert_adding(connection, jurisdiction_state, rows)
 
 
@@ -69,6 +79,7 @@ def _state(row: Row) -> State:  # type: ignore[type-arg]
         dirty_since=row.dirty_since,
         last_run_at=row.last_run_at,
         lease_until=row.lease_until,
+        lease_owner=row.lease_owner,
     )
 
 

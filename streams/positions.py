@@ -18,13 +18,20 @@ def applied_positions(connection: Connection, batch: Sequence[Positioned]) -> Ap
     partitions = {(item.position.topic, item.position.partition) for item in batch}
     rows = connection.execute(
         select(log_applied.c.topic, log_applied.c.partition, log_applied.c.position).where(
-            or_(*(and_(log_applied.c.topic == topic, log_applied.c.partition == number) for topic, number in partitions))
+            or_(
+                *(
+                    and_(log_applied.c.topic == topic, log_applied.c.partition == number)
+                    for topic, number in partitions
+                )
+            )
         )
     )
     return {(topic, number): position for topic, number, position in rows}
 
 
-def note_applied(connection: Connection, batch: Sequence[Positioned], applied: Applied, now: datetime) -> None:
+def note_applied(
+    connection: Connection, batch: Sequence[Positioned], applied: Applied, now: datetime
+) -> None:
     """Raise the applied positions to the last of ``batch``; never lower them."""
     last = dict(applied)
     for item in batch:

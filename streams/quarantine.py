@@ -64,7 +64,9 @@ def put(connection: Connection, items: Iterable[QuarantineItem], now: datetime) 
     for start in range(0, len(fingerprints), 500):
         chunk = fingerprints[start : start + 500]
         known.update(
-            connection.execute(select(quarantine.c.fingerprint).where(quarantine.c.fingerprint.in_(chunk))).scalars()
+            connection.execute(
+                select(quarantine.c.fingerprint).where(quarantine.c.fingerprint.in_(chunk))
+            ).scalars()
         )
     fresh = [rows[fingerprint] for fingerprint in rows if fingerprint not in known]
     if fresh:
@@ -117,9 +119,7 @@ def get(connection: Connection, number: int) -> Row[Any]:
     return row
 
 
-def decide(
-    connection: Connection, number: int, *, state: str, by: str, note: str, now: datetime
-) -> Row[Any]:
+def decide(connection: Connection, number: int, *, state: str, by: str, note: str, now: datetime) -> Row[Any]:
     """Mark a waiting record released or discarded, and by whom; return it as it was.
 
     Raises

@@ -1,13 +1,12 @@
-"""Signals in the database: stored once by identity, updated in place by a repeat, and tied to their evidence."""
+"""Signals in the database: stored once by identity, and updated in place by a repeat."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from schemas.signals import Signal
 from schemas.tables.detection import signal as signal_table
-from schemas.tables.detection import signal_evidence
 
 SIGNAL = signal_table.c
 
@@ -37,10 +36,9 @@ def store(connection: Connection, signals: Sequence[Signal], now: datetime) -> l
             "recurrence_interval_days": item.recurrence_interval_days,
             "body": body,
             "last_seen_at": now,
-            "withdrawn_at": None,
         }
         if known is None:
-            made = connection.execute(
+            connection.execute(
                 insert(signal_table).values(
                     jurisdiction=item.jurisdiction,
                     detector=item.detector,
@@ -50,27 +48,7 @@ def store(connection: Connection, signals: Sequence[Signal], now: datetime) -> l
                     **values,
                 )
             )
-            number = made.inserted_primary_key[0]  # type: ignore[index]
         else:
-            number = known.id
             connection.execute(update(signal_table).where(here).values(**values))
-            connection.execute(delete(signal_evidence).where(signal_evidence.c.signal_id == number))
-        if item.evidence:
-            rows = [{"signal_id": number, "identity": identity} for identity in item.evidence]
-            connection.execute(insert(signal_evidence), rows)
         changed.append(item)
     return changed
-
-
-def signals_resting_on(connection: Connection, identities: Sequence[str]) -> list[int]:
-    """Return the numbers of the signals that have any of these events among their evidence, sorted."""
-    numbers: set[int] = set()
-    keys = sorted(set(identities))
-    for start in range(0, len(keys), 500):
-        chunk = keys[start : start + 500]
-        numbers.update(
-            connection.execute(
-                select(signal_evidence.c.signal_id).where(signal_evidence.c.identity.in_(chunk))
-            ).scalars()
-        )
-    return sorted(numbers)

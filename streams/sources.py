@@ -94,5 +94,7 @@ def note_unknown_substances(connection: Connection, messages: Iterable[Decoded],
 
 def forget_unknown_substances(connection: Connection, last_seen_before: datetime) -> int:
     """Delete strings that were not seen since a moment; return how many."""
-    done = connection.execute(delete(unknown_substance).where(unknown_substance.c.last_seen_at < last_seen_before))
+    done = connection.execute(
+        delete(unknown_substance).where(unknown_substance.c.last_seen_at < last_seen_before)
+    )
     return done.rowcount

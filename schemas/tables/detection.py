@@ -1,6 +1,18 @@
 """Detection: each jurisdiction's state and lease, signals, fitted baselines and learnt thresholds."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Date, Float, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    Float,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from schemas.tables.base import Document, Moment, metadata
 from schemas.tables.log import Position
@@ -43,19 +55,8 @@ signal = Table(
     Column("body", Document, nullable=False),
     Column("first_seen_at", Moment, nullable=False),
     Column("last_seen_at", Moment, nullable=False),
-    # Evidence taken back until nothing stands: the signal stays, and says so.
-    Column("withdrawn_at", Moment),
     UniqueConstraint("jurisdiction", "detector", "key", "window_end"),
     Index("ix_signal_jurisdiction_window", "jurisdiction", "window_end"),
-)
-
-signal_evidence = Table(
-    "signal_evidence",
-    metadata,
-    # Which events stand behind a signal, so that a retraction finds what it touches.
-    Column("signal_id", Position, ForeignKey(signal.c.id), primary_key=True),
-    Column("identity", String(32), primary_key=True),
-    Index("ix_signal_evidence_identity", "identity"),
 )
 
 baseline = Table(

@@ -4,7 +4,18 @@ A version says what we knew from ``known_at`` until ``superseded_at`` (or until 
 known at a moment T is every row with ``known_at <= T`` and ``superseded_at`` empty or after T, less the retracted.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Date, Index, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from schemas.tables.base import Document, Moment, metadata
 from schemas.tables.log import Position

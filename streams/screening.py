@@ -1,0 +1,196 @@
+"""Screening: find what no record may hold, before anything is stored.
+
+For the connectors, which screen before they append to the event log, and for intake, which screens the topics
+that partners write themselves. A record in which :func:`screen` finds something goes to quarantine as the
+redacted copy made here; its original bytes must never be stored, logged or answered back. How one piece of
+text is judged stands in ``screening_rules.py``; this file walks the record and knows which field may hold
+what.
+
+It must never echo a value, nor a key that the sender made up: both may be identifying.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from schemas.events import FIELD_NAMES
+from streams.screening_keys import kind_of_key
+from streams.screening_rules import (
+    Identifier,
+    day_of,
+    holds_identifier,
+    identifier_in_code,
+    identifier_in_opaque_text,
+    is_moment,
+    is_nhs_number,
+    may_hold_something,
+)
+
+MAX_DEPTH = 32
+"""No message is nested more than three deep; deeper input is hostile or broken."""
+
+UNNAMED = "[unnamed field]"
+LEFT_OUT = "[left out]"
+"""What a redacted copy shows for a field that no message has."""
+
+_EPOCH_SECONDS = range(946_684_800, 2_208_988_800)
+"""2000 to 2040: a bare number in a time field is then a time, not an NHS number."""
+
+_SMALLEST_NUMBER = 10**8
+"""A spreadsheet drops the zero that a Scottish number (CHI) may begin with: nine digits are looked at too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that should not be there."""
+
+    kind: Identifier
+    place: str
+    """The path of known field names, such as ``source.site``; never a value or an unknown key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """What screening found, and what may be kept."""
+
+    clean: dict[str, Any] | None
+    """The record with every such value replaced by words; None if nothing was found."""
+    findings: tuple[Finding, ...]
+
+
+def screen(record: Mapping[str, Any]) -> Screened:
+    """Look at every key, string and number of a record, however deep.
+
+    Parameters
+    ----------
+    record : Mapping
+        A decoded JSON object. It is not changed.
+
+    Returns
+    -------
+    Screened
+        ``findings`` is empty for a record that may be stored; otherwise ``clean`` is the copy for quarantine.
+    """
+    walk = _Walk(record)
+    clean = walk.mapping(record, "", 1)
+    return Screened(clean, tuple(walk.findings)) if walk.findings else Screened(None, ())
+
+
+def describe(findings: Sequence[Finding]) -> str:
+    """Say in plain sentences what was found, where, and what to do about it."""
+    found = list(dict.fromkeys(f"{finding.kind.words} in {finding.place}" for finding in findings))
+    advice = list(dict.fromkeys(finding.kind.advice for finding in findings))
+    more = f" and {len(found) - 2} more" if len(found) > 2 else ""  # noqa: PLR2004 (two fit a sentence)
+    return f"The record seems to hold {', '.join(found[:2])}{more}. {' '.join(advice[:2])}"
+
+
+class _Walk:
+    """One pass over a record: collects findings and builds the redacted copy beside them."""
+
+    def __init__(self, record: Mapping[str, Any]) -> None:
+        self.findings: list[Finding] = []
+        self._record = record
+
+    def mapping(self, value: Mapping[Any, Any], place: str, depth: int) -> dict[str, Any]:
+        """Return the clean copy of one object."""
+        clean: dict[str, Any] = {}
+        for key, item in value.items():
+            if key in FIELD_NAMES:
+                clean[key] = self._value(item, key, f"{place}.{key}" if place else key, depth)
+            else:
+                self._unknown_field(clean, key, item, (place, depth))
+        return clean
+
+    def _unknown_field(self, clean: dict[str, Any], key: object, item: Any, at: tuple[str, int]) -> None:  #
+    noqa: ANN401
+        """Look at a field that no message has: its very name may say what it holds, or be an identifier itself.
+
+        The copy for quarantine keeps no such value, found or not: it may be a name, and no message could
+        take it.
+        """
+        place, depth = at
+        name = str(key)
+        here = f"{place}.an unnamed field" if place else "an unnamed field"
+        said = kind_of_key(name)
+        in_key = holds_identifier(name) if may_hold_something(name) else None
+        if in_key is not None:
+            self.findings.append(Finding(in_key, here))
+        if said is not None and item is not None and item not in ("", [], {}):
+            self.findings.append(Finding(said, here))
+            kept = said.redacted
+        else:
+            before = len(self.findings)
+            self._value(item, name, here, depth)
+            kept = self.findings[-1].kind.redacted if len(self.findings) > before else LEFT_OUT
+        clean[_unused(name if said and not in_key else UNNAMED, clean)] = kept
+
+    def _value(self, value: Any, name: str, place: str, depth: int) -> Any:  # noqa: ANN401 (whatever JSON
+    holds)
+        kind: Identifier | None = None
+        if isinstance(value, str):
+            if may_hold_something(value):
+                kind = self._kind_of_text(value, name)
+        elif value is None or isinstance(value, bool):
+            return value
+        elif isinstance(value, int | float):
+            kind = _kind_of_number(value, name)
+        elif depth >= MAX_DEPTH:
+            kind = Identifier.TOO_DEEP
+        elif isinstance(value, Mapping):
+            return self.mapping(value, place, depth + 1)
+        elif isinstance(value, list | tuple):
+            return [self._value(item, name, f"{place}.{n}", depth + 1) for n, item in enumerate(value, 1)]
+        if kind is None:
+            return value
+        self.findings.append(Finding(kind, place))
+        return kind.redacted
+
+    def _kind_of_text(self, text: str, name: str) -> Identifier | None:
+        rule = _RULES.get(name)
+        return holds_identifier(text) if rule is None else rule(text, self._record)
+
+
+def _in_time(text: str, _: Mapping[str, Any]) -> Identifier | None:
+    """A moment is what the field is for, in words or in seconds; a bare date is only badly written."""
+    if is_moment(text) or (text.isdecimal() and int(text) in _EPOCH_SECONDS):
+        return None
+    kind = holds_identifier(text)
+    return None if kind is Identifier.DATE_OF_BIRTH else kind
+
+
+def _in_opaque(text: str, record: Mapping[str, Any]) -> Identifier | None:
+    return identifier_in_opaque_text(text, day_of(record.get("occurred_at")))
+
+
+def _in_code(text: str, _: Mapping[str, Any]) -> Identifier | None:
+    return identifier_in_code(text)
+
+
+_RULES: Mapping[str, Callable[[str, Mapping[str, Any]], Identifier | None]] = {
+    "occurred_at": _in_time,
+    "received_at": _in_time,
+    "event_id": _in_opaque,
+    "batch": _in_opaque,
+    "scene": _in_opaque,
+    "subject": _in_opaque,
+    "diagnoses": _in_code,
+}
+"""The fields in which text means something special; everywhere else every rule holds."""
+
+
+def _kind_of_number(value: float, name: str) -> Identifier | None:
+    if not _SMALLEST_NUMBER <= abs(value) < math.inf or value != int(value):
+        return None
+    if name in ("occurred_at", "received_at") and int(value) in _EPOCH_SECONDS:
+        return None
+    return Identifier.NHS_NUMBER if is_nhs_number(str(abs(int(value))).zfill(10)) else None
+
+
+def _unused(name: str, taken: Mapping[str, Any]) -> str:
+    """Return ``name``, numbered if two keys of one object were redacted to the same words."""
+    candidate, number = name, 1
+    while candidate in taken:
+        number += 1
+        candidate = f"{name} {number}"
+    return candidate
