@@ -22,7 +22,7 @@ HALF_LIVES = np.array([13.0, 26.0, 52.0, 104.0, 208.0])
 """Weeks. From a quarter (a service that has just changed) to four years (deaths, which are too few to tell)."""
 
 _FAVOURED_HALF_LIFE = 52.0
-_LOG_ODDS_PER_DOUBLING = 0.5
+_LOG_ODDS_PER_DOUBLING = 1.0
 """How strongly a year is favoured until the series says otherwise; only sparse series are decided by it."""
 
 PRIOR_EVENTS = 0.5

@@ -6,11 +6,13 @@ average stands just now is the *level* (``detectors/level.py``).
 
 from collections.abc import Collection
 from datetime import date
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn import config_context
 from sklearn.linear_model import PoissonRegressor
+from threadpoolctl import ThreadpoolController
 
 FloatArray = NDArray[np.float64]
 
@@ -86,8 +88,19 @@ def fit_shape(
         scaled = np.hstack([scaled, (trend - trend.mean()) * _TREND_SPREAD])
     trust = exposure[used] * weights[used]
     model = PoissonRegressor(alpha=dispersion / trust.sum(), solver="newton-cholesky", tol=1e-6, max_iter=100)
-    with config_context(assume_finite=True, skip_parameter_validation=True):
+    # A fit of a thousand days lasts under a millisecond; waking a second thread for it takes twenty times as long
+    # whenever the machine has anything else to do.
+    with (
+        _threads().limit(limits=1, user_api="openmp"),
+        config_context(assume_finite=True, skip_parameter_validation=True),
+    ):
         model.fit(scaled, counts[used] / exposure[used], sample_weight=trust)
     coefficients = np.zeros(N_TERMS)
     coefficients[active] = model.coef_[: int(active.sum())] * _PRIOR_SPREAD[active]
     return coefficients
+
+
+@cache
+def _threads() -> ThreadpoolController:
+    """Looking for the loaded libraries takes milliseconds, so it is done once."""
+    return ThreadpoolController()
