@@ -132,6 +132,7 @@ class Spellings:
         """Index `words`, pairs of (word, group), leaving out those shorter than `shortest` letters."""
         self._groups = {word: group for word, group in words if len(word) >= shortest and word.isalpha()}
         self._shortest = shortest
+        self._longest = max(map(len, self._groups), default=0)
         self._index: dict[str, list[str]] = {}
         for word in sorted(self._groups):
             for short in shortened(word):
@@ -139,7 +140,7 @@ class Spellings:
 
     def nearest(self, word: str) -> str | None:
         """Return the one indexed word within an edit of `word`, if none of another group is within two."""
-        if len(word) < self._shortest - 1 or not word.isalpha():
+        if not self._shortest - 1 <= len(word) <= self._longest + 1 or not word.isalpha():
             return None
         candidates = {near for short in shortened(word) for near in self._index.get(short, ())}
         close = [near for near in sorted(candidates) if distance(word, near, 1) <= 1]

@@ -74,6 +74,7 @@ _SHORTEST_WHEN_PARTED: Final = 6
 _SHORTEST_MISSPELT: Final = 8
 """Only words of this length are recognised with a letter wrong: shorter ones have too many neighbours."""
 _SHORTEST_GLUED: Final = 5
+_LONGEST_UNSEEN: Final = 60
 _HIGHEST_POTENCY: Final = 4
 
 _GLUED_BEFORE: Final = re.compile(r"(of|and|with|including)(?=.)")
@@ -333,6 +334,8 @@ class Taxonomy:
         )
 
     def _by_rule(self, key: str, *, spaced: bool, patterns_only: bool = False) -> Substance | None:
+        if len(key) > _LONGEST_UNSEEN:
+            return None
         for rule in self._rules:
             if (spaced and not rule.spaces) or (patterns_only and rule.is_suffix):
                 continue

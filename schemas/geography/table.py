@@ -211,7 +211,21 @@ def _tree(path: Path, rows: list[_Row], root: AreaCode, name: str) -> dict[AreaC
             continue
         level = AreaLevel.REGION if code in holders and code not in levelled else area.level
         areas[code] = replace(area, level=level, parent=area.parent or root)
+    _refuse_loops(path, rows, areas)
     return areas
+
+
+def _refuse_loops(path: Path, rows: list[_Row], areas: Mapping[AreaCode, Area]) -> None:
+    for row in rows:
+        passed = {row.area.code}
+        above = areas[row.area.code].parent
+        while above is not None:
+            if above in passed:
+                raise GeographyError(
+                    f"{path.name}, row {row.line}: the column 'parent' leads round to {above!r}."
+                )
+            passed.add(above)
+            above = areas[above].parent
 
 
 def _unmeasured(code: AreaCode, name: str, level: AreaLevel) -> Area:
@@ -226,15 +240,12 @@ def _with_sums(areas: dict[AreaCode, Area]) -> dict[AreaCode, Area]:
             held.setdefault(area.parent, []).append(area.code)
     done: dict[AreaCode, Area] = {}
 
-    def settle(code: AreaCode, above: tuple[AreaCode, ...]) -> Area:
-        if code in above:
-            raise GeographyError(f"The area {code!r} lies inside itself: correct its column 'parent'.")
+    def settle(code: AreaCode) -> Area:
         if code not in done:
-            inside = [settle(child, (*above, code)) for child in held.get(code, ())]
-            done[code] = _summed(areas[code], inside)
+            done[code] = _summed(areas[code], [settle(child) for child in held.get(code, ())])
         return done[code]
 
-    return {code: settle(code, ()) for code in areas}
+    return {code: settle(code) for code in areas}
 
 
 def _summed(area: Area, inside: list[Area]) -> Area:
