@@ -375,6 +375,7 @@ def test_a_word_of_a_million_letters_is_read_at_once_and_means_nothing() -> None
         ("Blues", "benzodiazepine"),
         ("Xanax bars", "benzodiazepine"),
         ("Valium", "benzodiazepine"),
+        ("street Valium", "benzodiazepine"),
         ("Oxy 30", "pharmaceutical_opioid"),
         ("heroin", "opiate"),
         ("Down", "unknown_opioid"),
