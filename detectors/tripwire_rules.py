@@ -1,0 +1,386 @@
+"""The four tripwire rules: from observations to findings, each the strongest window of its anchor.
+
+Called by ``detectors/tripwires.py`` only. Every rule looks at all of the observations it is given and says what they
+amount to; which findings are news, and what they are called, is decided by the caller.
+
+Three counts go into a tier. *Fresh* people (delivered live within 72 h of being harmed) can page. *Recent* ones
+(known within four weeks) can ask for a review. Older ones are kept for the file.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from detectors.observations import Observation, Seen, fewest_people, in_order, windows
+from detectors.tripwire_thresholds import CONCURRENT, SCENE, SINGLE, WATCH_LIST, TripwireThresholds, tail
+from schemas.clock import civil_day
+from schemas.events import Response
+from schemas.geography import AreaCode
+from schemas.substances import OPIOID_CLASSES, WATCH_LIST as WATCH_CLASSES, SubstanceClass
+from schemas.vocabulary import Delivery, Feed, Stratum, Tier
+
+REVIEW_WITHIN = timedelta(days=28)
+"""Clusters that become known later than this are for the file: nobody can act on them."""
+
+NO_RESPONSE = "no_response"
+MANY_DOSES = "many_doses"
+BOTH = "no_response_many_doses"
+FIRST = "watch_list_first"
+AGAIN = "watch_list"
+SINGLE_KINDS = (NO_RESPONSE, MANY_DOSES, BOTH, FIRST, AGAIN)
+
+_NAMES_NOTHING = frozenset({SubstanceClass.UNKNOWN, SubstanceClass.UNKNOWN_OPIOID})
+_MAY_BE_OPIOID = OPIOID_CLASSES | {SubstanceClass.UNKNOWN}
+_MOST_SURPRISE = 1e-12
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What every rule is told beside the observations."""
+
+    thresholds: TripwireThresholds
+    adjacency: Mapping[AreaCode, frozenset[AreaCode]]
+    now: datetime
+    zone: ZoneInfo
+    seen: Seen
+
+    def around(self, area: AreaCode) -> frozenset[AreaCode]:
+        """Return an area and those beside it."""
+        return self.adjacency.get(area, frozenset()) | {area}
+
+    def fresh(self, observations: Iterable[Observation]) -> list[Observation]:
+        """Return those that may page."""
+        within = timedelta(hours=self.thresholds.fresh_hours)
+        return [item for item in observations if item.is_fresh(within)]
+
+    def recent(self, observations: Iterable[Observation]) -> list[Observation]:
+        """Return those that may ask for a review: for bulk loads, by their age today."""
+        return [
+            item
+            for item in observations
+            if (item.known_at if item.delivery is Delivery.LIVE else self.now) - item.occurred_at <= REVIEW_WITHIN
+        ]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a rule found; the caller makes a signal of it."""
+
+    family: str
+    kind: str
+    key: str
+    """What identifies it besides the day: hashed before anybody sees it."""
+    day: date
+    members: tuple[Observation, ...]
+    area: AreaCode
+    """The area of its anchor."""
+    people: int
+    """What is counted: people, or for concurrent tripwires scenes."""
+    score: float
+    needed: int
+    """From how many it pages; 0 for what never does."""
+    tier: Tier
+    substance_class: SubstanceClass
+    hours: float
+
+
+@dataclass(frozen=True)
+class _Count:
+    members: tuple[Observation, ...]
+    fresh: int
+    recent: int
+    people: int
+
+    @property
+    def rank(self) -> tuple[int, int, int]:
+        return (self.fresh, self.recent, self.people)
+
+
+def _tier(count: _Count, page: int, review: int) -> Tier:
+    if count.fresh >= page:
+        return Tier.PAGE
+    return Tier.REVIEW if count.recent >= review else Tier.RECORD
+
+
+def _count(setting: Setting, members: Sequence[Observation]) -> _Count:
+    return _Count(
+        tuple(members),
+        fewest_people(setting.fresh(members)),
+        fewest_people(setting.recent(members)),
+        fewest_people(members),
+    )
+
+
+def scene_findings(setting: Setting, observations: Sequence[Observation]) -> list[Finding]:
+    """Several people harmed at one scene within 6 h; without a scene token, within one small area."""
+    groups: dict[tuple[str, str], list[Observation]] = defaultdict(list)
+    for item in observations:
+        if item.is_sample:
+            continue
+        if item.scene is not None:
+            groups["scene", item.scene].append(item)
+        elif item.fine_area is not None:
+            groups["small_area", item.fine_area].append(item)
+    findings = []
+    for (kind, place), items in sorted(groups.items()):
+        if len(items) > 1:
+            findings += _at_one_place(setting, kind, place, in_order(items))
+    return findings
+
+
+def _at_one_place(setting: Setting, kind: str, place: str, items: Sequence[Observation]) -> list[Finding]:
+    thresholds = setting.thresholds
+    best: dict[date, _Count] = {}
+    for run in windows(items, timedelta(hours=thresholds.scene_hours)):
+        # A scene is one cluster, dated by its first event; a small area may have one on any day.
+        anchor = items[0] if kind == "scene" else run[0]
+        day = civil_day(anchor.occurred_at, setting.zone)
+        count = _count(setting, run)
+        if count.people > 1 and (day not in best or count.rank > best[day].rank):
+            best[day] = count
+    return [
+        Finding(
+            family=SCENE,
+            kind=kind,
+            key=f"{kind} {place}",
+            day=day,
+            members=count.members,
+            area=count.members[0].area,
+            people=count.people,
+            score=count.fresh or count.people,
+            needed=thresholds.scene_page,
+            tier=_tier(count, thresholds.scene_page, thresholds.scene_review),
+            substance_class=shared_class(count.members),
+            hours=thresholds.scene_hours,
+        )
+        for day, count in sorted(best.items())
+    ]
+
+
+def detections(observations: Iterable[Observation]) -> list[tuple[Observation, SubstanceClass]]:
+    """Return the first record of each batch (or single sample, or death) with a watch-list class found, and the class."""
+    found: dict[str, tuple[Observation, SubstanceClass]] = {}
+    for item in in_order(observations):
+        watched = item.detected & WATCH_CLASSES
+        if watched:
+            first = next(one for one in SubstanceClass if one in watched)
+            found.setdefault(f"batch {item.batch}" if item.batch else item.identity, (item, first))
+    return list(found.values())
+
+
+def compatible(item: Observation, substance_class: SubstanceClass) -> bool:
+    """Whether a casualty may have been harmed by this class, as far as its record says."""
+    if item.is_sample:
+        return False
+    named = item.classes - {SubstanceClass.ANY}
+    return not named or substance_class in named or bool(named & _MAY_BE_OPIOID)
+
+
+def watch_list_findings(setting: Setting, observations: Sequence[Observation]) -> list[Finding]:
+    """A watch-list class found by a laboratory, and people harmed near it: the densest 72 h that hold the detection."""
+    thresholds = setting.thresholds
+    span = timedelta(hours=thresholds.watch_list_hours)
+    findings = []
+    ordered = in_order(observations)
+    for detection, substance_class in detections(ordered):
+        zone = setting.around(detection.area)
+        near = [
+            item
+            for item in ordered
+            if item.area in zone
+            and item.identity != detection.identity
+            and abs(item.occurred_at - detection.occurred_at) <= span
+            and compatible(item, substance_class)
+        ]
+        best: _Count | None = None
+        for start in [item.occurred_at for item in near if item.occurred_at < detection.occurred_at] + [
+            detection.occurred_at
+        ]:
+            count = _count(setting, [item for item in near if start <= item.occurred_at <= start + span])
+            if best is None or count.rank > best.rank:
+                best = count
+        if best is None or best.people == 0:
+            continue
+        needed = thresholds.watch_list_needs(detection.area)
+        if not setting.fresh([detection]):
+            best = _Count(best.members, 0, best.recent, best.people)
+        if not setting.recent([detection]):
+            best = _Count(best.members, 0, 0, best.people)
+        findings.append(
+            Finding(
+                family=WATCH_LIST,
+                kind=substance_class.value,
+                key=f"detection {detection.batch or detection.identity}",
+                day=civil_day(detection.occurred_at, setting.zone),
+                members=(detection, *best.members),
+                area=detection.area,
+                people=best.people,
+                score=surprise(thresholds, detection.area, best.fresh or best.people),
+                needed=needed,
+                tier=_tier(best, needed, thresholds.watch_list_review),
+                substance_class=substance_class,
+                hours=thresholds.watch_list_hours,
+            )
+        )
+    return findings
+
+
+def surprise(thresholds: TripwireThresholds, area: AreaCode, people: int) -> float:
+    """Return how unusual so many people near ``area`` are: minus log10 of the chance; the number itself if unlearnt."""
+    zone = thresholds.level(area).zone
+    if zone is None:
+        return float(people)
+    chance = max(tail(people, zone.mean, zone.dispersion), _MOST_SURPRISE)
+    return -math.log10(chance)
+
+
+def single_findings(setting: Setting, observations: Sequence[Observation]) -> list[Finding]:
+    """One event that is a warning by itself: kept for the file, and a first watch-list detection for review."""
+    thresholds = setting.thresholds
+    findings = []
+    for item, kind in single_kinds(setting, observations):
+        watched = kind in (FIRST, AGAIN)
+        substance_class = shared_class([item])
+        if watched:
+            substance_class = next(one for one in SubstanceClass if one in item.detected & WATCH_CLASSES)
+        findings.append(
+            Finding(
+                family=SINGLE,
+                kind=kind,
+                key=f"single {item.batch or item.identity}",
+                day=civil_day(item.occurred_at, setting.zone),
+                members=(item,),
+                area=item.area,
+                people=1,
+                score=1.0,
+                needed=0,
+                tier=Tier.REVIEW if kind == FIRST else Tier.RECORD,
+                substance_class=substance_class,
+                hours=thresholds.concurrent_hours,
+            )
+        )
+    return findings
+
+
+def single_kinds(setting: Setting, observations: Iterable[Observation]) -> list[tuple[Observation, str]]:
+    """Return the single tripwires among the observations, each with its kind."""
+    items = list(observations)
+    singles: list[tuple[Observation, str]] = []
+    for item in items:
+        if item.feed is not Feed.AMBULANCE_NALOXONE:
+            continue
+        # A heart that has stopped does not respond either.
+        silent = item.response is Response.NONE and not item.cardiac_arrest
+        many = item.doses >= setting.thresholds.many_doses
+        if silent or many:
+            singles.append((item, BOTH if silent and many else NO_RESPONSE if silent else MANY_DOSES))
+    for item, substance_class in detections(items):
+        singles.append((item, FIRST if setting.seen.first_in(item, substance_class) else AGAIN))
+    return singles
+
+
+def concurrent_findings(setting: Setting, observations: Sequence[Observation]) -> list[Finding]:
+    """Several single tripwires from different scenes within 24 h, in one area and those beside it."""
+    thresholds = setting.thresholds
+    span = timedelta(hours=thresholds.concurrent_hours)
+    singles = in_order(item for item, _ in single_kinds(setting, observations))
+    best: dict[tuple[AreaCode, date], _Count] = {}
+    for start, anchor in enumerate(singles):
+        following = [item for item in singles[start:] if item.occurred_at - anchor.occurred_at <= span]
+        for centre in sorted(setting.around(anchor.area)):
+            zone = setting.around(centre)
+            members = [item for item in following if item.area in zone]
+            if len(members) < 2:  # noqa: PLR2004 (concurrent means more than one)
+                continue
+            scenes = different_scenes(members, timedelta(hours=thresholds.scene_hours))
+            count = _Count(
+                tuple(members),
+                different_scenes(setting.fresh(members), timedelta(hours=thresholds.scene_hours)),
+                different_scenes(setting.recent(members), timedelta(hours=thresholds.scene_hours)),
+                scenes,
+            )
+            key = (anchor.area, civil_day(anchor.occurred_at, setting.zone))
+            if scenes > 1 and (key not in best or count.rank > best[key].rank):
+                best[key] = count
+    kept = [
+        (key, count)
+        for key, count in sorted(best.items())
+        # A window that lies within a stronger one says nothing new.
+        if not any(
+            set(count.members) < set(other.members) and count.rank <= other.rank for other in best.values()
+        )
+    ]
+    return [
+        Finding(
+            family=CONCURRENT,
+            kind="concurrent",
+            key=f"concurrent {area}",
+            day=day,
+            members=count.members,
+            area=area,
+            people=count.people,
+            score=count.fresh or count.people,
+            needed=thresholds.concurrent_page,
+            tier=_tier(count, thresholds.concurrent_page, thresholds.concurrent_review),
+            substance_class=shared_class(count.members),
+            hours=thresholds.concurrent_hours,
+        )
+        for (area, day), count in kept
+    ]
+
+
+def different_scenes(members: Sequence[Observation], one_place: timedelta) -> int:
+    """Return how many scenes the records are of: joined by scene, person or batch, else by small area within 6 h."""
+    ordered = in_order(members)
+    group = list(range(len(ordered)))
+    for later, b in enumerate(ordered):
+        for earlier, a in enumerate(ordered[:later]):
+            same = (
+                (a.scene is not None and a.scene == b.scene)
+                or (a.subject is not None and a.subject == b.subject)
+                or (a.batch is not None and a.batch == b.batch)
+                or (
+                    (a.scene is None or b.scene is None)
+                    and not (a.is_sample or b.is_sample)
+                    and a.fine_area is not None
+                    and a.fine_area == b.fine_area
+                    and b.occurred_at - a.occurred_at <= one_place
+                )
+            )
+            if same:
+                group = [group[earlier] if one == group[later] else one for one in group]
+    return len(set(group))
+
+
+def shared_class(members: Iterable[Observation]) -> SubstanceClass:
+    """Return what most of the people had, as far as it is said: a found class first, then the class most often named."""
+    items = list(members)
+    found = Counted(item.detected & WATCH_CLASSES for item in items)
+    if found.most is not None:
+        return found.most
+    named = Counted(item.classes - _NAMES_NOTHING - {SubstanceClass.ANY} for item in items)
+    opioid = sum(bool(item.classes & OPIOID_CLASSES) for item in items)
+    if named.most is not None and (named.times * 2 > len(items) or named.times > opioid):
+        return named.most
+    return SubstanceClass.UNKNOWN_OPIOID if opioid * 2 > len(items) else SubstanceClass.UNKNOWN
+
+
+class Counted:
+    """The class that occurs most often in some sets of classes, and how often; ties go to the vocabulary's order."""
+
+    def __init__(self, sets: Iterable[Collection[SubstanceClass]]) -> None:
+        times: dict[SubstanceClass, int] = defaultdict(int)
+        for item in sets:
+            for one in item:
+                times[one] += 1
+        ranked = sorted(times.items(), key=lambda pair: (-pair[1], list(SubstanceClass).index(pair[0])))
+        self.most: SubstanceClass | None = ranked[0][0] if ranked else None
+        self.times = ranked[0][1] if ranked else 0
+
+
+def in_stratum(observations: Iterable[Observation], stratum: Stratum) -> list[Observation]:
+    """Return the observations of one population."""
+    return [item for item in observations if item.stratum is stratum]
