@@ -32,7 +32,7 @@ EventId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-
 Token = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
 """A keyed hash made by the sender or the connector; never shown, dropped after 28 days."""
 
-AreaText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 .:'()&-]{0,63}$")]
+AreaText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._:'()&/,-]{0,63}$")]
 """A code of the loaded geography, or one of ``unknown``, ``no_fixed_abode`` and ``outside``."""
 
 SubstanceText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]

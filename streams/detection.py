@@ -22,7 +22,7 @@ from detectors.contract import Detector, Look
 from schemas.clock import Clock, civil_day, monday_of, next_local_time, start_of_day
 from schemas.database import Database
 from schemas.signals import Signal
-from schemas.vocabulary import Feed, Jurisdiction
+from schemas.vocabulary import Jurisdiction, Tier
 from streams import baselines, jurisdictions
 from streams.evidence import complete
 from streams.history import completeness, history_cube, recent_cube, series_of
@@ -48,12 +48,12 @@ class Cadence:
 class DetectionMetrics(Protocol):
     """What a run tells operators."""
 
-    def detection_finished(self, seconds: float, at: datetime) -> None:
+    def detection_finished(self, seconds: float, now: datetime) -> None:
         """Note how long a run took and when it ended."""
         ...
 
-    def signals_found(self, signals: Sequence[Signal]) -> None:
-        """Count new or changed signals by detector and tier."""
+    def signal(self, detector: str, tier: Tier) -> None:
+        """Count a signal that is new or says something new."""
         ...
 
 
@@ -163,7 +163,8 @@ class DetectionRuns:
             if changed:
                 self._on_signals(connection, changed, finished)
         self._metrics.detection_finished(self._stopwatch() - started, finished)
-        self._metrics.signals_found(changed)
+        for signal in changed:
+            self._metrics.signal(signal.detector, signal.tier)
 
     def _baseline(self, profile: JurisdictionProfile, monday: date) -> baselines.Fitted:
         """Return the baseline in use from ``monday``: from memory, from the database, or fitted now."""
@@ -219,4 +220,6 @@ class LeaseLostError(RuntimeError):
 def populations(profile: JurisdictionProfile) -> NDArray[np.float64]:
     """Return the population of each detection area, sorted by code; zero where the geography has none."""
     areas = profile.geography.areas
-    return np.asarray([areas[code].population for code in profile.geography.detection_areas()], dtype=np.float64)
+    return np.asarray(
+        [areas[code].population for code in profile.geography.detection_areas()], dtype=np.float64
+    )
