@@ -37,7 +37,7 @@ REASONS = frozenset(
 """Why a record was quarantined; any other code is counted as ``other``."""
 
 DETECTORS = frozenset({"area_counts", "tripwire_scene", "tripwire_watch_list", "tripwire_concurrent"})
-CHANNELS = frozenset({"console", "email"})
+CHANNELS = frozenset({"console_log", "email"})
 RESULTS = frozenset({"sent", "transient", "permanent", "not_sent"})
 REPEATS = frozenset({"duplicate", "redelivered"})
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
