@@ -3,8 +3,7 @@
 For the connectors, which screen before they append to the event log, and for intake, which screens the topics
 that partners write themselves. A record in which :func:`screen` finds something goes to quarantine as the
 redacted copy made here; its original bytes must never be stored, logged or answered back. How one piece of
-text is judged stands in ``screening_rules.py``; this file walks the record and knows which field may hold
-what.
+text is judged stands in ``screening_rules.py``; this file walks the record and knows which field may hold what.
 
 It must never echo a value, nor a key that the sender made up: both may be identifying.
 """
@@ -102,12 +101,16 @@ class _Walk:
                 self._unknown_field(clean, key, item, (place, depth))
         return clean
 
-    def _unknown_field(self, clean: dict[str, Any], key: object, item: Any, at: tuple[str, int]) -> None:  #
-    noqa: ANN401
-        """Look at a field that no message has: its very name may say what it holds, or be an identifier itself.
+    def _unknown_field(
+        self,
+        clean: dict[str, Any],
+        key: object,
+        item: Any,  # noqa: ANN401 (whatever JSON holds)
+        at: tuple[str, int],
+    ) -> None:
+        """Look at a field that no message has: its name may say what it holds, or be an identifier.
 
-        The copy for quarantine keeps no such value, found or not: it may be a name, and no message could
-        take it.
+        The copy for quarantine keeps no such value, found or not: it may be somebody's name.
         """
         place, depth = at
         name = str(key)

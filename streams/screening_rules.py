@@ -1,8 +1,8 @@
 """What an identifier looks like: NHS numbers, full postcodes, dates, telephone numbers, e-mail addresses.
 
-For ``screening.py`` only, which knows the fields of a record; here is only text. Every rule errs towards finding,
-except where a normal record would be hit: hashes, ONS codes, SNOMED and ICD codes and substance names must pass.
-Nothing is remembered between calls and nothing is logged: the text may be somebody's.
+For ``screening.py`` only, which knows the fields of a record; here is only text. Every rule errs towards
+finding, except where a normal record would be hit: hashes, ONS codes, SNOMED and ICD codes and substance names
+must pass. Nothing is remembered between calls and nothing is logged: the text may be somebody's.
 """
 
 import re

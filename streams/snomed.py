@@ -9,8 +9,8 @@ import re
 _SNOMED = re.compile(r"[1-9]\d{5,17}", re.ASCII)
 _PARTITIONS = frozenset({"00", "01", "02", "10", "11", "12"})
 
-# Verhoeff's scheme: multiplication in the dihedral group of ten elements, and one permutation of the digits that is
-# applied once more for each place further left.
+# Verhoeff's scheme: multiplication in the dihedral group of ten elements, and one permutation of the digits
+# that is applied once more for each place further left.
 _TURNS = 5
 _PERMUTATION = (1, 5, 7, 6, 2, 8, 3, 0, 9, 4)
 
