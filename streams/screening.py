@@ -31,7 +31,10 @@ MAX_DEPTH = 32
 
 UNNAMED = "[unnamed field]"
 LEFT_OUT = "[left out]"
-"""What a redacted copy shows for a field that no message has."""
+"""What a redacted copy shows for a field that no message has, and for text longer than any field takes."""
+
+LONGEST_TEXT = 128
+"""The longest text of any field; what is longer may be somebody's story."""
 
 _EPOCH_SECONDS = range(946_684_800, 2_208_988_800)
 """2000 to 2040: a bare number in a time field is then a time, not an NHS number."""
@@ -128,8 +131,7 @@ class _Walk:
             kept = self.findings[-1].kind.redacted if len(self.findings) > before else LEFT_OUT
         clean[_unused(name if said and not in_key else UNNAMED, clean)] = kept
 
-    def _value(self, value: Any, name: str, place: str, depth: int) -> Any:  # noqa: ANN401 (whatever JSON
-    holds)
+    def _value(self, value: Any, name: str, place: str, depth: int) -> Any:  # noqa: ANN401 (any JSON)
         kind: Identifier | None = None
         if isinstance(value, str):
             if may_hold_something(value):
@@ -145,7 +147,7 @@ class _Walk:
         elif isinstance(value, list | tuple):
             return [self._value(item, name, f"{place}.{n}", depth + 1) for n, item in enumerate(value, 1)]
         if kind is None:
-            return value
+            return LEFT_OUT if isinstance(value, str) and len(value) > LONGEST_TEXT else value
         self.findings.append(Finding(kind, place))
         return kind.redacted
 

@@ -69,6 +69,8 @@ def is_nhs_number(digits: str) -> bool:
 
 
 def _nhs_number(text: str) -> bool:
+    if _TEN_DIGITS.search(text) is None:
+        return False
     for match in _TEN_DIGITS.finditer(_HEXADECIMAL.sub(" . ", text)):
         if is_nhs_number("".join(character for character in match[1] if character.isdecimal())):
             return True
