@@ -379,6 +379,12 @@ def _known_part(part: str | int) -> str:
     return part if part in FIELD_NAMES else "an unnamed field"
 
 
+def as_content(event: Event) -> dict[str, Any]:
+    """Return the message as the plain values of its JSON, without what it leaves unsaid."""
+    content: dict[str, Any] = EVENT.dump_python(event, mode="json", exclude_none=True)
+    return content
+
+
 def as_json(event: Event) -> bytes:
     """Return the message as the UTF-8 JSON that the event log carries."""
     return EVENT.dump_json(event, exclude_none=True)

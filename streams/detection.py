@@ -66,10 +66,10 @@ class DetectionRuns:
         As everywhere.
     profiles : mapping
         The jurisdictions to look at.
-    detectors : sequence of Detector
-        Asked in turn; each returns signals.
+    detectors : mapping
+        Each jurisdiction's detectors, asked in turn.
     thresholds : mapping
-        What calibration learnt, per jurisdiction.
+        What calibration learnt for each jurisdiction.
     on_signals : callable
         The incident workflow.
     owner : str
@@ -84,8 +84,8 @@ class DetectionRuns:
         clock: Clock,
         profiles: Mapping[Jurisdiction, JurisdictionProfile],
         *,
-        detectors: Sequence[Detector],
-        thresholds: Callable[[Jurisdiction], Thresholds],
+        detectors: Mapping[Jurisdiction, Sequence[Detector]],
+        thresholds: Mapping[Jurisdiction, Thresholds],
         on_signals: OnSignals,
         metrics: DetectionMetrics,
         owner: str,
@@ -203,11 +203,12 @@ class DetectionRuns:
             cube=cube,
             baseline=fitted.baseline,
             completeness=fitted.completeness,
-            thresholds=self._thresholds(profile.jurisdiction),
+            thresholds=self._thresholds[profile.jurisdiction],
             names={code: area.name for code, area in profile.geography.areas.items()},
             zone=profile.zone,
         )
-        return [signal for detector in self._detectors for signal in detector.detect(look)]
+        detectors = self._detectors[profile.jurisdiction]
+        return [signal for detector in detectors for signal in detector.detect(look)]
 
 
 class LeaseLostError(RuntimeError):

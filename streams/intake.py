@@ -43,7 +43,7 @@ log = structlog.get_logger(__name__)
 OnSignals = Callable[[Connection, Sequence[Signal], datetime], None]
 """What the wiring makes of ``alerts``' attach-or-open: called inside the transaction that stored the signals."""
 
-OnWithdrawn = Callable[[Connection, Jurisdiction, Sequence[str], datetime], None]
+OnWithdrawn = Callable[[Connection, Sequence[str], datetime], None]
 """Called inside the transaction that took back or moved the events of these identities."""
 
 
@@ -208,9 +208,8 @@ class Intake:
                 changed = store(connection, signals, now)
                 if changed:
                     self._on_signals(connection, changed, now)
-            withdrawn = [identity for identity, owner in outcome.withdrawn if owner == jurisdiction]
-            if withdrawn:
-                self._on_withdrawn(connection, jurisdiction, withdrawn, now)
+        if outcome.withdrawn:
+            self._on_withdrawn(connection, outcome.withdrawn, now)
 
     def _set_aside(self, item: Positioned) -> None:
         """Quarantine a record on which our own code fails."""

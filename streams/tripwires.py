@@ -3,7 +3,7 @@
 :class:`StoredTripwires` reads; the rules themselves are ``detectors.tripwires``, which loads no numerics.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, Row, func, or_, select
@@ -27,13 +27,13 @@ class StoredTripwires:
 
     Parameters
     ----------
-    thresholds : callable
-        The precomputed thresholds of a jurisdiction.
+    thresholds : mapping
+        The precomputed thresholds of each jurisdiction.
     taxonomy : Taxonomy
         Tells the class of each canonical substance name.
     """
 
-    def __init__(self, thresholds: Callable[[Jurisdiction], TripwireThresholds], taxonomy: Taxonomy) -> None:
+    def __init__(self, thresholds: Mapping[Jurisdiction, TripwireThresholds], taxonomy: Taxonomy) -> None:
         self._thresholds = thresholds
         self._taxonomy = taxonomy
         self._adjacency: dict[Jurisdiction, Mapping[AreaCode, frozenset[AreaCode]]] = {}
@@ -51,7 +51,7 @@ class StoredTripwires:
         return evaluate(
             [item for item in observations if item.identity in identities],
             [item for item in observations if item.identity not in identities],
-            thresholds=self._thresholds(profile.jurisdiction),
+            thresholds=self._thresholds[profile.jurisdiction],
             adjacency=self._neighbours(profile),
             jurisdiction=profile.jurisdiction,
             now=now,

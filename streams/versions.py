@@ -11,7 +11,7 @@ moment can be read back (:func:`known_at`).
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,7 +19,6 @@ from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, upd
 
 from schemas.events import Status
 from schemas.tables.events import event_version
-from schemas.vocabulary import Jurisdiction
 from streams.counting import Contribution
 from streams.counting import contribution_of as stored_contribution
 from streams.decoding import Decoded, Refusal
@@ -41,8 +40,8 @@ class Outcome:
     refused: list[tuple[Decoded, Refusal]] = field(default_factory=list)
     contributions: list[tuple[Contribution, int]] = field(default_factory=list)
     """What to add to (1) and take from (-1) the counts."""
-    withdrawn: list[tuple[str, Jurisdiction]] = field(default_factory=list)
-    """Identities whose counted facts were taken back or moved elsewhere."""
+    withdrawn: list[str] = field(default_factory=list)
+    """Identities whose counted facts were taken back or moved elsewhere; one that only gained a class is not among them."""
 
 
 @dataclass
@@ -88,8 +87,8 @@ def apply(connection: Connection, messages: Sequence[Decoded]) -> Outcome:
                 current.pending["superseded_at"] = stamp
             elif current.row_id is not None:
                 superseded.append((current.row_id, stamp))
-            if current.contribution is not None and current.contribution != contribution:
-                outcome.withdrawn.append((message.identity, message.jurisdiction))
+            if current.contribution is not None and not _still_says(current.contribution, contribution):
+                outcome.withdrawn.append(message.identity)
             if current.contribution is not None:
                 outcome.contributions.append((current.contribution, -1))
         if not becomes_current:
@@ -156,6 +155,13 @@ def _verdict(message: Decoded, known: Sequence[_Known], current: _Known | None) 
     if message.event.status is Status.NEW and any(one.content_hash == message.content_hash for one in known):
         return "repeat"
     return "next"
+
+
+def _still_says(before: Contribution, after: Contribution | None) -> bool:
+    """Whether all that was counted before is counted still, in the same place and on the same day."""
+    if after is None or not set(before.classes) <= set(after.classes):
+        return False
+    return replace(before, classes=after.classes) == after
 
 
 def _stored(connection: Connection, identities: set[str]) -> defaultdict[str, list[_Known]]:

@@ -65,9 +65,7 @@ class Desk:
     def on_signals(self, connection: Connection, signals: Sequence[Signal], now: datetime) -> None:
         self.signals += signals
 
-    def on_withdrawn(
-        self, connection: Connection, jurisdiction: Jurisdiction, identities: Sequence[str], now: datetime
-    ) -> None:
+    def on_withdrawn(self, connection: Connection, identities: Sequence[str], now: datetime) -> None:
         self.withdrawn += identities
 
     def tripwires(

@@ -114,6 +114,15 @@ def test_a_retraction_takes_the_event_out_and_tells_the_incident_workflow(
     assert len(desk.withdrawn) == 1
 
 
+def test_a_correction_that_only_adds_a_substance_takes_nothing_back(
+    database: SqlDatabase, feed_in: FeedIn, record: Record, desk
+) -> None:
+    feed_in(record())
+    feed_in(record(suspected=["heroin", "isotonitazene"], status="corrected"))
+    assert desk.withdrawn == []
+    assert counts(database)["E07000114", "nitazene"] == 1
+
+
 def test_a_late_repeat_of_an_older_version_changes_nothing(
     database: SqlDatabase, feed_in: FeedIn, record: Record
 ) -> None:
