@@ -37,6 +37,7 @@ _CLASS_WORDS: Mapping[SubstanceClass, str] = {
 _VOWELS = frozenset("aeiou")
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_ASKS: Mapping[Tier, str] = {Tier.PAGE: "page", Tier.REVIEW: "ask for a review", Tier.RECORD: "be recorded"}
 _INTERVAL = (0.025, 0.975)
 
 
@@ -76,14 +77,20 @@ class AreaCounts:
         feed, substance_class = look.cube.series[series]
         zone = self.zones.zones[int(scores.zone[index])]
         days = int(scores.window_days[index])
-        observed, expected, size = int(scores.observed[index]), float(scores.expected[index]), float(scores.size[index])
+        observed, expected, size = (
+            int(scores.observed[index]),
+            float(scores.expected[index]),
+            float(scores.size[index]),
+        )
         low, high = (float(nbinom.ppf(share, size, size / (size + expected))) for share in _INTERVAL)
         history_days = int(look.baseline.history_days[series])
         allowed = most_allowed(tier, history_days)
         recurrence = look.thresholds.recurrence(self.family, score)
         sentence = sentence_for(zone, feed, substance_class, observed, expected, days, look.today, look.names)
         if allowed is not tier:
-            sentence += f" This feed has only {history_days} days of history here, so it asks for less than it otherwise would."
+            sentence += (
+                f" This feed has only {history_days} days of history here, so it cannot {_ASKS[tier]} yet."
+            )
         return Signal(
             jurisdiction=look.jurisdiction,
             detector=self.name,
@@ -125,7 +132,7 @@ def most_allowed(tier: Tier, history_days: int) -> Tier:
     return tier
 
 
-def sentence_for(  # noqa: PLR0913 (a sentence names all of these)
+def sentence_for(
     zone: Zone,
     feed: Feed,
     substance_class: SubstanceClass,

@@ -28,7 +28,7 @@ from detectors.level import (
     prior_dispersion,
 )
 from detectors.shares import area_shares, population_shares
-from detectors.terms import N_TERMS, calendar_terms, fit_shape
+from detectors.terms import calendar_terms, fit_shape
 from schemas.geography import AreaCode
 from schemas.substances import SubstanceClass
 from schemas.vocabulary import Feed
@@ -161,7 +161,9 @@ class Baseline:
             document["known_until"] = date.fromisoformat(document["known_until"])
             document["holidays"] = tuple(date.fromisoformat(day) for day in document["holidays"])
             document["areas"] = tuple(AreaCode(code) for code in document["areas"])
-            document["series"] = tuple((Feed(feed), SubstanceClass(name)) for feed, name in document["series"])
+            document["series"] = tuple(
+                (Feed(feed), SubstanceClass(name)) for feed, name in document["series"]
+            )
             n_series, n_areas = len(document["series"]), len(document["areas"])
             for name, value in document.items():
                 if isinstance(value, list):
@@ -218,7 +220,9 @@ def fit_baseline(
         history_days[rows] = window.history_days
         fitted = _fit_feed(cube, rows, names, window, people, holidays)
         for name, value in fitted.items():
-            parts.setdefault(name, np.zeros((len(cube.series), *value.shape[1:])))[rows] = np.round(value, _DECIMALS)
+            parts.setdefault(name, np.zeros((len(cube.series), *value.shape[1:])))[rows] = np.round(
+                value, _DECIMALS
+            )
     last = cube.last_day
     return Baseline(
         known_until=last,
@@ -227,7 +231,7 @@ def fit_baseline(
         history_days=history_days,
         # A year on either side of now: what a chart looks back on and what the coming week may need.
         holidays=tuple(sorted(day for day in set(holidays) if abs((day - last).days) <= 400)),  # noqa: PLR2004
-        **parts,
+        **parts,  # type: ignore[arg-type]  # every part is an array of the field it is named after
     )
 
 
@@ -242,7 +246,9 @@ class _Window:
     law: FloatArray
 
 
-def _training_window(cube: CountCube, rows: NDArray[np.int_], law: FloatArray, settings: ModelSettings) -> _Window:
+def _training_window(
+    cube: CountCube, rows: NDArray[np.int_], law: FloatArray, settings: ModelSettings
+) -> _Window:
     seen = np.flatnonzero(cube.counts[rows, :, -1].any(axis=0))
     if not seen.size:
         return _Window(cube.n_days, cube.n_days, 0, 0.0, law)
@@ -280,7 +286,9 @@ def _fit_feed(
     trust = outbreak_weights(by_week, flat)
     feed_by_week = _by_week(feed_total[None, :], weeks)
     feed_trust = trust[whole] if whole is not None else outbreak_weights(feed_by_week, flat[:1])[0]
-    spread = dispersion_by_moments(feed_by_week, local_mean(feed_by_week, flat[:1]), feed_trust[None], prior_dispersion(1))
+    spread = dispersion_by_moments(
+        feed_by_week, local_mean(feed_by_week, flat[:1]), feed_trust[None], prior_dispersion(1)
+    )
     per_day = np.repeat(np.arange(weeks.size), np.diff(np.append(weeks, n_days)))
     terms, scale = _shapes(
         total, feed_total, known, trust[:, per_day], feed_trust[per_day], calendar, float(spread[0]), whole
@@ -297,7 +305,10 @@ def _fit_feed(
         trust * by_week, trust * exposure, dispersion_total, prior_rate, window.guard_weeks
     )
 
-    by_area = np.add.reduceat(counts[:, :, :-1], weeks, axis=1) if weeks.size else counts[:, :0, :-1]
+    placed_counts = counts[:, :, :-1]
+    by_area: FloatArray = (
+        np.add.reduceat(placed_counts, weeks, axis=1) if weeks.size else placed_counts[:, :0]
+    ).astype(np.float64)
     memory = 0.5 ** (np.arange(weeks.size)[::-1] / _SHARE_HALF_LIFE_WEEKS)
     placed = np.einsum("kw,kwa->ka", trust * memory, by_area)
     counted = (trust * memory * by_week).sum(axis=1)
@@ -321,7 +332,7 @@ def _fit_feed(
     }
 
 
-def _shapes(  # noqa: PLR0913 (one call; each is a different array)
+def _shapes(
     total: FloatArray,
     feed_total: FloatArray,
     known: FloatArray,

@@ -55,8 +55,8 @@ class Budget(_Frozen):
     night_pages_per_year: NonNegative = 1.0
     """Of the pages, those between 22:00 and 07:00 (kept by the urgency rule of an incident, not by a threshold)."""
     reviews_per_week: NonNegative = 2.0
-    records_per_review: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 3.0
-    """Signals kept for the file only: this many episodes for each false review."""
+    records_per_day: NonNegative = 1.0
+    """Signals of a detector of counts that are kept for the file only: they ask nothing of anybody."""
     page_shares: Mapping[str, NonNegative] = Field(default_factory=lambda: dict(_PAGE_SHARES))
     review_shares: Mapping[str, NonNegative] = Field(default_factory=lambda: dict(_REVIEW_SHARES))
 
@@ -68,11 +68,12 @@ class Budget(_Frozen):
         return self
 
     def episodes_per_year(self, family: str, tier: Tier) -> float:
-        """False episodes a year that ``family`` may cause at ``tier`` or above it."""
+        """False episodes a year that ``family`` may cause at ``tier`` or above it; records have no such limit."""
         if tier is Tier.PAGE:
             return self.pages_per_year * self.page_shares.get(family, 0.0)
-        reviews = self.reviews_per_week * DAYS_A_YEAR / 7 * self.review_shares.get(family, 0.0)
-        return reviews if tier is Tier.REVIEW else reviews * self.records_per_review
+        if tier is Tier.REVIEW:
+            return self.reviews_per_week * DAYS_A_YEAR / 7 * self.review_shares.get(family, 0.0)
+        return math.inf
 
 
 class Recurrence(_Frozen):
@@ -147,12 +148,15 @@ class Learnt(_Frozen):
     """What the null histories said about one tier of one family: nominal, realised and how sure."""
 
     nominal_per_year: NonNegative
+    """What the budget allows: episodes a year, or for the record tier signals a year."""
     realised_per_year: NonNegative
     """Episodes a year in the same histories at the score threshold."""
     standard_error: NonNegative
     """Of the realised rate, in episodes a year, between histories."""
     score_standard_error: NonNegative
     """Of the threshold, on the score's own scale."""
+    limited_by_merging: bool = False
+    """Whether the nominal rate cannot be reached, because a lower threshold joins episodes as fast as it adds them."""
 
 
 class FamilyThresholds(_Frozen):

@@ -85,8 +85,8 @@ def episode_steps(alarms: list[Alarm]) -> tuple[FloatArray, FloatArray]:
     start = day - np.array([alarm.window_days for alarm in ordered]) + 1
     classes = np.array([_CLASSES.index(alarm.substance_class) for alarm in ordered])
     # Masks of more than 63 areas do not fit an integer of NumPy: rows of bits instead.
-    width = max(max(alarm.areas.bit_length() for alarm in ordered), 1)
-    raw = b"".join(alarm.areas.to_bytes((width + 7) // 8, "little") for alarm in ordered)
+    width = max(alarm.areas.bit_length() for alarm in ordered) // 8 + 1
+    raw = b"".join(alarm.areas.to_bytes(width, "little") for alarm in ordered)
     bits = np.frombuffer(raw, dtype=np.uint8).reshape(len(ordered), -1)
     left: list[NDArray[np.int_]] = []
     right: list[NDArray[np.int_]] = []

@@ -60,10 +60,13 @@ def outbreak_weights(counts: FloatArray, exposure: FloatArray) -> FloatArray:
     safe = np.maximum(mean, 1e-9)
     residual = 1.5 * (counts ** (2 / 3) - safe ** (2 / 3)) / (np.sqrt(dispersion) * safe ** (1 / 6))
     outbreak = (residual > OUTBREAK_RESIDUAL) & (counts >= _FEWEST_IN_OUTBREAK) & (exposure > 0)
-    return np.where(outbreak, 1.0 / np.maximum(residual, 1.0) ** 2, 1.0)
+    weights: FloatArray = np.where(outbreak, 1.0 / np.maximum(residual, 1.0) ** 2, 1.0)
+    return weights
 
 
-def dispersion_by_moments(counts: FloatArray, mean: FloatArray, weights: FloatArray, prior: FloatArray) -> FloatArray:
+def dispersion_by_moments(
+    counts: FloatArray, mean: FloatArray, weights: FloatArray, prior: FloatArray
+) -> FloatArray:
     """Return variance over mean for each series, at least 1, shrunk towards ``prior`` by the weight of 50 events.
 
     The moment is the ratio of sums ``sum w (y - m)**2 / sum w m``, which stays sound where most counts are 0 (the mean
@@ -71,8 +74,11 @@ def dispersion_by_moments(counts: FloatArray, mean: FloatArray, weights: FloatAr
     """
     events = mean.reshape(mean.shape[0], -1).sum(axis=1)
     excess = _moment(counts, mean, weights) - 1.0
-    shrunk = (events * excess + _PRIOR_DISPERSION_EVENTS * (prior - 1.0)) / (events + _PRIOR_DISPERSION_EVENTS)
-    return np.clip(1.0 + shrunk, 1.0, MOST_DISPERSION)
+    shrunk = (events * excess + _PRIOR_DISPERSION_EVENTS * (prior - 1.0)) / (
+        events + _PRIOR_DISPERSION_EVENTS
+    )
+    clipped: FloatArray = np.clip(1.0 + shrunk, 1.0, MOST_DISPERSION)
+    return clipped
 
 
 def prior_dispersion(n_series: int) -> FloatArray:
@@ -113,7 +119,9 @@ def level_posterior(
         lagged = max(counts.shape[1] - steps - 1, 0)
         shape = seen[:, :lagged] * fade + PRIOR_EVENTS
         rate = basis[:, :lagged] * fade + prior_exposure[:, None]
-        fit = _negative_binomial_log(counts[:, steps + 1 :], exposure[:, steps + 1 :], shape, rate, dispersion)
+        fit = _negative_binomial_log(
+            counts[:, steps + 1 :], exposure[:, steps + 1 :], shape, rate, dispersion
+        )
         gain[index] = fit.sum(axis=1) - _LOG_ODDS_PER_DOUBLING * abs(np.log2(half_life / _FAVOURED_HALF_LIFE))
     best = gain.argmax(axis=0)
     every = np.arange(counts.shape[0])
@@ -135,7 +143,8 @@ def _negative_binomial_log(
         + size * np.log(size / (size + mean))
         + counts * np.log(mean / (size + mean))
     )
-    return np.where(exposure > 0, value, 0.0)
+    counted: FloatArray = np.where(exposure > 0, value, 0.0)
+    return counted
 
 
 def _moment(counts: FloatArray, mean: FloatArray, weights: FloatArray) -> FloatArray:

@@ -10,8 +10,7 @@ each day's age; today is never scaled by the clock, so a look during the day can
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +21,6 @@ from detectors.baseline import Baseline
 from detectors.completeness import LONGEST_WINDOW, checked, first_useful_age, share_known
 from detectors.history import CountCube
 from detectors.zones import ZoneKind, Zones
-from schemas.geography import AreaCode
 from schemas.substances import SubstanceClass
 from schemas.vocabulary import Feed
 
@@ -84,6 +82,10 @@ class Scores:
     def __len__(self) -> int:
         return int(self.score.size)
 
+    def take(self, kept: NDArray[np.bool_]) -> "Scores":
+        """Return the candidates for which ``kept`` is true."""
+        return Scores(*(getattr(self, item.name)[kept] for item in fields(self)))
+
 
 def mid_p(observed: IndexArray, mean: FloatArray, size: FloatArray) -> FloatArray:
     """Return ``P(X > x) + P(X = x) / 2`` for a negative binomial count X.
@@ -141,7 +143,9 @@ def score_day(
     rows = np.flatnonzero(backwards[:, :, -1].sum(axis=1) >= FEWEST)
     if not rows.size:
         return _none()
-    spans = np.array([useful[recent.series[row][0]] for row in rows])[:, None] + np.arange(1, LONGEST_WINDOW + 1)
+    spans = np.array([useful[recent.series[row][0]] for row in rows])[:, None] + np.arange(
+        1, LONGEST_WINDOW + 1
+    )
     ends = np.minimum(spans, n_days) - 1
 
     windows = np.take_along_axis(backwards[rows].cumsum(axis=1), ends[:, :, None], axis=1)
@@ -153,13 +157,17 @@ def score_day(
     daily = baseline.expected_total(recent.first_day, n_days)[rows, ::-1]
     seen = np.take_along_axis((daily * share_seen).cumsum(axis=1), ends, axis=1)
     doubt = np.sqrt(share_seen * (1.0 - share_seen) / (_COMPLETENESS_EVENTS + 1.0))
-    law_error = (np.take_along_axis((daily * doubt).cumsum(axis=1), ends, axis=1) / np.maximum(seen, 1e-300)) ** 2
+    law_error = (
+        np.take_along_axis((daily * doubt).cumsum(axis=1), ends, axis=1) / np.maximum(seen, 1e-300)
+    ) ** 2
 
     shares, share_error = _zone_shares(baseline, rows, zones)
     expected = seen[:, :, None] * shares[:, None, :]
     error = law_error[:, :, None] + (share_error + 1.0 / baseline.level_shape[rows, None])[:, None, :]
     whole = np.array([zone.kind is ZoneKind.ALL for zone in zones.zones])
-    spread = np.where(whole, baseline.dispersion_total[rows, None], baseline.dispersion[rows, None])[:, None, :]
+    spread = np.where(whole, baseline.dispersion_total[rows, None], baseline.dispersion[rows, None])[
+        :, None, :
+    ]
     size_inverse = (spread - 1.0) + expected * error
     deviation = np.sqrt(expected * (1.0 + size_inverse))
     worth = (observed >= FEWEST) & (observed - expected >= _LEAST_DEVIATIONS * deviation)
@@ -192,12 +200,6 @@ def score_day(
     )
 
 
-def most_days_read(completeness: Mapping[Feed, FloatArray]) -> timedelta:
-    """Return how far before today the first day lies that any window reads."""
-    laws = checked(completeness, tuple(completeness))
-    return timedelta(days=LONGEST_WINDOW - 1 + max((first_useful_age(law) for law in laws.values()), default=0))
-
-
 def _zone_sums(windows: NDArray[np.int_], zones: Zones) -> IndexArray:
     # A zone holds a handful of areas: a sparse product does a hundredth of the work of a dense one.
     summed: IndexArray = windows.astype(np.int_) @ csr_array(zones.members.astype(np.int_))
@@ -225,8 +227,3 @@ def _handicap(cube: CountCube, zones: Zones) -> FloatArray:
 def _none() -> Scores:
     index, number = np.zeros(0, dtype=np.int_), np.zeros(0)
     return Scores(index, index, index, index, number, number, number, number)
-
-
-def names_of(codes: tuple[AreaCode, ...], names: Mapping[AreaCode, str]) -> str:
-    """Return the areas' names in a row, a code where nobody has named it."""
-    return ", ".join(names.get(code, code) for code in codes)
