@@ -19,7 +19,8 @@ from detectors.tripwire_thresholds import CONCURRENT, SCENE, SINGLE, WATCH_LIST,
 from schemas.clock import civil_day
 from schemas.events import Response
 from schemas.geography import AreaCode
-from schemas.substances import OPIOID_CLASSES, WATCH_LIST as WATCH_CLASSES, SubstanceClass
+from schemas.substances import OPIOID_CLASSES, SubstanceClass
+from schemas.substances import WATCH_LIST as WATCH_CLASSES
 from schemas.vocabulary import Delivery, Feed, Stratum, Tier
 
 REVIEW_WITHIN = timedelta(days=28)
@@ -61,7 +62,8 @@ class Setting:
         return [
             item
             for item in observations
-            if (item.known_at if item.delivery is Delivery.LIVE else self.now) - item.occurred_at <= REVIEW_WITHIN
+            if (item.known_at if item.delivery is Delivery.LIVE else self.now) - item.occurred_at
+            <= REVIEW_WITHIN
         ]
 
 

@@ -151,7 +151,7 @@ def interval(mean: float, dispersion: float) -> tuple[float, float]:
     low: int | None = None
     total = 0.0
     count = 0
-    for count, term in enumerate(negative_binomial_terms(mean, dispersion)):  # noqa: B007 (the last one is used)
+    for count, term in enumerate(negative_binomial_terms(mean, dispersion)):
         total += term
         if low is None and total >= 0.025:  # noqa: PLR2004 (a central 95 %)
             low = count

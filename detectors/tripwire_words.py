@@ -58,7 +58,9 @@ def class_words(substance_class: SubstanceClass) -> str:
     return substance_class.value.replace("_", " ").replace("alpha2", "alpha-2")
 
 
-def signal_of(finding: Finding, setting: Setting, jurisdiction: Jurisdiction, names: Mapping[AreaCode, str]) -> Signal:
+def signal_of(
+    finding: Finding, setting: Setting, jurisdiction: Jurisdiction, names: Mapping[AreaCode, str]
+) -> Signal:
     """Return the signal that a finding gives."""
     thresholds = setting.thresholds
     rate = thresholds.base_rate(f"{SINGLE}:{finding.kind}" if finding.family == SINGLE else finding.family)
@@ -120,7 +122,9 @@ def _expected(finding: Finding, setting: Setting) -> dict[Feed, float]:
     return {feed: rate * days for feed, rate in _sum(level.singles_per_day for level in zone).items()}
 
 
-def _expected_people(finding: Finding, setting: Setting, by_feed: Mapping[Feed, float]) -> tuple[float, float]:
+def _expected_people(
+    finding: Finding, setting: Setting, by_feed: Mapping[Feed, float]
+) -> tuple[float, float]:
     """Return the usual count of what the finding counts, and its dispersion."""
     level: AreaLevels = setting.thresholds.level(finding.area)
     if finding.family == WATCH_LIST and level.zone is not None:
@@ -155,12 +159,15 @@ def _sentence(
     if finding.family == SCENE:
         place = "at one scene" if finding.kind == "scene" else "within one small area (no scene was stated)"
         what = _had(finding.substance_class)
-        text = f"{finding.people} people were harmed {place} in {where} within {hours} hours{what} ({feeds}); {usual}; {rare}."
+        text = (
+            f"{finding.people} people were harmed {place} in {where} within {hours} hours{what} ({feeds}); "
+            f"{usual}; {rare}."
+        )
     elif finding.family == WATCH_LIST:
         text = (
             f"A laboratory found {class_words(finding.substance_class)} in {here}, and {finding.people} "
-            f"{'person was' if finding.people == 1 else 'people were'} harmed by an opioid or an unknown drug there or in "
-            f"an adjacent area within {hours} hours ({feeds}); {usual}; {rare}."
+            f"{'person was' if finding.people == 1 else 'people were'} harmed by an opioid or an unknown drug "
+            f"there or in an adjacent area within {hours} hours ({feeds}); {usual}; {rare}."
         )
     elif finding.family == CONCURRENT:
         text = (
