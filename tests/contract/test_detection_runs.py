@@ -1,0 +1,252 @@
+"""Detection runs on both databases: when they are due, the lease, and history as it was known."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from sqlalchemy import Connection, select
+
+from detectors.area_counts import AreaCounts
+from detectors.zones import zones_of
+from schemas.signals import Signal
+from schemas.tables.detection import jurisdiction_state
+from schemas.tables.detection import signal as signal_table
+from schemas.vocabulary import Delivery, Feed, Jurisdiction, Tier
+from streams import jurisdictions
+from streams.detection import Cadence, DetectionRuns, LeaseLostError
+from streams.history import completeness, history_cube, recent_cube, series_of
+from streams.profile import JurisdictionProfile
+from tocsin.clocks import VirtualClock
+from tocsin.database import SqlDatabase
+from tocsin.learnt import uncalibrated
+
+KENT = Jurisdiction("kent-and-medway")
+Record = Callable[..., dict[str, object]]
+FeedIn = Callable[..., None]
+
+
+class NoMetrics:
+    def detection_finished(self, seconds: float, now: datetime) -> None: ...
+
+    def signal(self, detector: str, tier: Tier) -> None: ...
+
+
+class Told:
+    def __init__(self) -> None:
+        self.signals: list[Signal] = []
+
+    def __call__(self, connection: Connection, signals: Sequence[Signal], now: datetime) -> None:
+        self.signals += signals
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+def make_runs(
+    database: SqlDatabase,
+    clock: VirtualClock,
+    profiles: dict[Jurisdiction, JurisdictionProfile],
+    told: Told,
+) -> Callable[..., DetectionRuns]:
+    geography = profiles[KENT].geography
+    detector = AreaCounts(zones_of(geography.detection_areas(), geography.adjacent, geography.root))
+
+    def make(owner: str = "one", detectors: Sequence[object] | None = None) -> DetectionRuns:
+        return DetectionRuns(
+            database,
+            clock,
+            profiles,
+            detectors={KENT: detectors or (detector,)},  # type: ignore[dict-item]
+            thresholds={KENT: uncalibrated(KENT).counts},
+            on_signals=told,
+            metrics=NoMetrics(),
+            owner=owner,
+            cadence=Cadence(debounce=timedelta(seconds=5)),
+            stopwatch=lambda: 0.0,
+        )
+
+    return make
+
+
+@pytest.fixture
+def a_quiet_year(feed_in: FeedIn, record: Record) -> None:
+    """One naloxone record in Thanet every fifth day of the year before."""
+    start = datetime(2017, 1, 10, 12, tzinfo=UTC)
+    feed_in(
+        *(
+            record(f"old-{number}", occurred_at=(start + timedelta(days=5 * number)).isoformat())
+            for number in range(74)
+        ),
+        delivery=Delivery.BACKFILL,
+    )
+
+
+def signals_stored(database: SqlDatabase) -> int:
+    with database.read() as connection:
+        return len(connection.execute(select(signal_table)).all())
+
+
+def test_new_data_is_looked_at_after_the_debounce_and_calm_once_a_day(
+    make_runs: Callable[..., DetectionRuns], clock: VirtualClock, feed_in: FeedIn, record: Record
+) -> None:
+    runs = make_runs()
+    runs.look_at(KENT)
+    now = clock.now()
+    assert runs.next_due(now) == datetime(2018, 1, 23, 6, tzinfo=UTC)
+    feed_in(record())
+    assert runs.next_due(now) == now + timedelta(seconds=5)
+    clock.move_to(now + timedelta(seconds=5))
+    runs.run(clock.now())
+    assert runs.next_due(clock.now()) == datetime(2018, 1, 23, 6, tzinfo=UTC)
+
+
+@pytest.mark.usefixtures("a_quiet_year")
+def test_a_cluster_is_found_stored_once_with_its_evidence_and_handed_on(
+    make_runs: Callable[..., DetectionRuns],
+    database: SqlDatabase,
+    feed_in: FeedIn,
+    record: Record,
+    told: Told,
+) -> None:
+    feed_in(*(record(f"new-{number}") for number in range(8)))
+    runs = make_runs()
+    runs.look_at(KENT)
+    strongest = told.signals[0]
+    assert strongest.areas == ("E07000114",)
+    assert strongest.observed == 8
+    assert len(strongest.evidence) == 8
+    assert strongest.newest_evidence_at == datetime(2018, 1, 22, 10, tzinfo=UTC)
+    before = signals_stored(database)
+    runs.look_at(KENT)
+    assert signals_stored(database) == before
+    assert len(told.signals) == before
+
+
+@pytest.mark.usefixtures("a_quiet_year")
+def test_a_cluster_that_was_loaded_in_bulk_does_not_page(
+    make_runs: Callable[..., DetectionRuns], feed_in: FeedIn, record: Record, told: Told
+) -> None:
+    feed_in(*(record(f"new-{number}") for number in range(20)), delivery=Delivery.BACKFILL)
+    make_runs().look_at(KENT)
+    assert told.signals
+    assert all(signal.tier is not Tier.PAGE for signal in told.signals)
+
+
+def test_a_held_lease_keeps_others_out_until_it_lapses(
+    make_runs: Callable[..., DetectionRuns],
+    database: SqlDatabase,
+    clock: VirtualClock,
+    feed_in: FeedIn,
+    record: Record,
+) -> None:
+    feed_in(record())
+    with database.write() as connection:
+        state = jurisdictions.claim(
+            connection, KENT, owner="other", now=clock.now(), lease=timedelta(minutes=5)
+        )
+    assert state is not None
+    runs = make_runs()
+    runs.look_at(KENT)
+    with database.read() as connection:
+        assert connection.execute(select(jurisdiction_state.c.lease_owner)).scalar_one() == "other"
+        assert jurisdictions.states(connection)[0].is_dirty
+    due = runs.next_due(clock.now())
+    assert due is not None
+    assert due > clock.now() + timedelta(minutes=5) - timedelta(seconds=1)
+    clock.move_to(due)
+    runs.run(clock.now())
+    with database.read() as connection:
+        assert not jurisdictions.states(connection)[0].is_dirty
+
+
+@pytest.mark.usefixtures("a_quiet_year")
+def test_a_run_that_outlives_its_lease_writes_nothing_and_the_next_one_does_the_work(
+    make_runs: Callable[..., DetectionRuns],
+    database: SqlDatabase,
+    clock: VirtualClock,
+    feed_in: FeedIn,
+    record: Record,
+    told: Told,
+    profiles: dict[Jurisdiction, JurisdictionProfile],
+) -> None:
+    geography = profiles[KENT].geography
+    real = AreaCounts(zones_of(geography.detection_areas(), geography.adjacent, geography.root))
+
+    class Slow:
+        def detect(self, look: object) -> list[Signal]:
+            clock.move_to(clock.now() + timedelta(minutes=6))
+            return real.detect(look)  # type: ignore[arg-type]
+
+    feed_in(*(record(f"new-{number}") for number in range(8)))
+    with pytest.raises(LeaseLostError):
+        make_runs("slow", [Slow()]).look_at(KENT)
+    assert signals_stored(database) == 0
+    assert told.signals == []
+    make_runs("quick").look_at(KENT)
+    assert told.signals
+
+
+def test_what_arrives_during_a_run_is_looked_at_again(
+    make_runs: Callable[..., DetectionRuns], clock: VirtualClock, feed_in: FeedIn, record: Record
+) -> None:
+    class Interrupted:
+        def detect(self, look: object) -> list[Signal]:
+            feed_in(record("meanwhile"))
+            return []
+
+    feed_in(record())
+    runs = make_runs("one", [Interrupted()])
+    runs.look_at(KENT)
+    due = runs.next_due(clock.now())
+    assert due is not None
+    assert due <= clock.now() + timedelta(seconds=5)
+
+
+def test_history_is_read_as_it_was_known_then(
+    database: SqlDatabase,
+    clock: VirtualClock,
+    feed_in: FeedIn,
+    record: Record,
+    profiles: dict[Jurisdiction, JurisdictionProfile],
+) -> None:
+    profile = profiles[KENT]
+    series = series_of([Feed.AMBULANCE_NALOXONE])
+    feed_in(record("a"), record("b"))
+    before = clock.now()
+    clock.move_to(before + timedelta(days=2))
+    feed_in(record("a", status="retracted"), record("c"))
+    with database.read() as connection:
+        then = history_cube(connection, profile, series, as_of=before, last_day=date(2018, 1, 22))
+        now = history_cube(connection, profile, series, as_of=clock.now(), last_day=date(2018, 1, 22))
+        cube = recent_cube(connection, profile, series, today=date(2018, 1, 22), days=1)
+    any_class = [index for index, one in enumerate(series) if one[1] == "any"][0]
+    thanet = then.areas.index("E07000114")  # type: ignore[arg-type]
+    assert then.counts[any_class, -1, thanet] == 2
+    assert now.counts[any_class, -1, thanet] == 2
+    assert (now.counts == cube.counts).all()
+    assert then.counts[any_class, -1, -1] == 2
+
+
+def test_reporting_delays_are_learnt_from_live_records_only(
+    database: SqlDatabase,
+    clock: VirtualClock,
+    feed_in: FeedIn,
+    record: Record,
+    profiles: dict[Jurisdiction, JurisdictionProfile],
+) -> None:
+    profile = profiles[KENT]
+    feed_in(
+        *(record(f"bulk-{number}", occurred_at="2018-01-02T10:00:00Z") for number in range(90)),
+        delivery=Delivery.BACKFILL,
+    )
+    with database.read() as connection:
+        declared = completeness(connection, profile, as_of=clock.now())[Feed.AMBULANCE_NALOXONE]
+    assert declared[0] == pytest.approx(0.6, abs=1e-6)
+    feed_in(*(record(f"slow-{number}", occurred_at="2018-01-20T10:00:00Z") for number in range(90)))
+    with database.read() as connection:
+        learnt = completeness(connection, profile, as_of=clock.now())[Feed.AMBULANCE_NALOXONE]
+    assert learnt[0] < 0.4
+    assert learnt[-1] == 1.0
