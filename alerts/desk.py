@@ -3,7 +3,7 @@
 It holds settings and the names of places, and never a connection, a clock or a secret in a form that prints.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -31,6 +31,10 @@ class Places(Protocol):
         """The area that holds all others."""
         ...
 
+    def detection_areas(self) -> tuple[AreaCode, ...]:
+        """Return the areas at which clusters are looked for, by code."""
+        ...
+
     def get(self, code: str) -> NamedArea | None:
         """Return the area of a code, or nothing."""
         ...
@@ -56,6 +60,11 @@ class Desk:
     def root_of(self, jurisdiction: Jurisdiction) -> AreaCode:
         """Return the area that is the whole jurisdiction."""
         return self.places[jurisdiction].root
+
+    def parts_of(self, jurisdiction: Jurisdiction, areas: Collection[AreaCode]) -> frozenset[AreaCode]:
+        """Return ``areas``, with the whole jurisdiction replaced by the areas in it."""
+        places = self.places[jurisdiction]
+        return frozenset(places.detection_areas() if places.root in areas else areas)
 
     def name_of(self, jurisdiction: Jurisdiction, code: AreaCode) -> str:
         """Return what people call an area; its code where the geography does not know it."""

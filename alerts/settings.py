@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from schemas.vocabulary import Jurisdiction, Slug
+from schemas.vocabulary import Feed, Jurisdiction, Slug
 
 Minutes = Annotated[int, Field(ge=0, le=7 * 24 * 60)]
 EmailAddress = Annotated[str, Field(pattern=r"^[^@\s<>,;]{1,64}@[^@\s<>,;]{1,189}$")]
@@ -179,6 +179,15 @@ class AlertsSettings(_Settings):
             ge=1, le=90, description="Days without new evidence after which an incident asks to be closed."
         ),
     ] = 14
+    silent_after_days: Annotated[
+        dict[Feed, Annotated[int, Field(ge=1, le=365)]],
+        Field(description="After so many days without a record, cards say that a feed cannot be seen."),
+    ] = {
+        Feed.SUSPECTED_DEATHS: 14,
+        Feed.AMBULANCE_NALOXONE: 3,
+        Feed.ED_PRESENTATIONS: 3,
+        Feed.DRUG_CHECKING: 14,
+    }
     incident_prefixes: Annotated[
         dict[Jurisdiction, Annotated[str, Field(pattern=r"^[A-Z0-9]{1,12}$")]],
         Field(description="Prefix of incident numbers; left out, made from the jurisdiction's name."),

@@ -62,7 +62,7 @@ class EventCount:
     __slots__ = ("_figure", "_jurisdiction")
 
     def __init__(self, figure: int, jurisdiction: Jurisdiction) -> None:
-        if isinstance(figure, bool) or not isinstance(figure, int) or figure < 0:
+        if type(figure) is not int or figure < 0:
             msg = "a count of events is a whole number, 0 or more"
             raise ValueError(msg)
         self._figure = figure
