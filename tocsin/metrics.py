@@ -23,15 +23,22 @@ OTHER = "other"
 
 REASONS = frozenset(
     {
-        "malformed",
-        "invalid",
-        "identifier",
-        "wrong_feed",
-        "unknown_jurisdiction",
+        "bad_text",
+        "duplicate_key",
         "future",
-        "unknown_area",
-        "version_conflict",
+        "identifier",
+        "identity_in_other_feed",
+        "invalid",
+        "malformed",
+        "number",
         "our_fault",
+        "too_deep",
+        "unknown_area",
+        "unknown_jurisdiction",
+        "version_conflict",
+        "wrong_feed",
+        "wrong_jurisdiction",
+        "wrong_organisation",
     }
 )
 """Why a record was quarantined; any other code is counted as ``other``."""

@@ -85,7 +85,9 @@ def find_api_key(connection: Connection, key: str) -> ApiKey | None:
     """Return what a key allows; nothing if it is not one of ours, is wrong or was revoked."""
     form = _FORM.fullmatch(key)
     row = (
-        connection.execute(select(api_key).where(_KEY.id == form["id"], _KEY.revoked_at.is_(None))).one_or_none()
+        connection.execute(
+            select(api_key).where(_KEY.id == form["id"], _KEY.revoked_at.is_(None))
+        ).one_or_none()
         if form
         else None
     )

@@ -76,9 +76,13 @@ def _http(request: Request, error: Exception) -> Response:
 def _unreadable(request: Request, _: Exception) -> Response:
     """Answer a request whose parts do not fit the route: which ones is not said, since the words would quote it."""
     if _is_api(request):
-        return _json(422, "The request does not have the form that this address expects; see the API's reference.")
+        return _json(
+            422, "The request does not have the form that this address expects; see the API's reference."
+        )
     # A malformed identifier in an address is just something that is not there.
-    return _refuse(request, 404 if request.method == "GET" else 400, _FORM_SENTENCE if request.method != "GET" else "")
+    return _refuse(
+        request, 404 if request.method == "GET" else 400, _FORM_SENTENCE if request.method != "GET" else ""
+    )
 
 
 def _is_ours(error: HTTPException) -> bool:

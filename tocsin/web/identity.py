@@ -106,7 +106,9 @@ def from_our_own_site(request: Request) -> None:
     else:
         good = request.headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")
     if not good:
-        raise HTTPException(403, "This form was sent from another site; open the page here and send it again.")
+        raise HTTPException(
+            403, "This form was sent from another site; open the page here and send it again."
+        )
 
 
 FromOurOwnSite = Depends(from_our_own_site)
@@ -114,7 +116,9 @@ FromOurOwnSite = Depends(from_our_own_site)
 
 def _form_of_this_session(visitor: SignedIn, form_token: Annotated[str, Form()] = "") -> None:
     if not hmac.compare_digest(form_token.encode(), visitor.form_token.encode()):
-        raise HTTPException(403, "This form is from an earlier sign-in; load the page again and send it anew.")
+        raise HTTPException(
+            403, "This form is from an earlier sign-in; load the page again and send it anew."
+        )
 
 
 SentOnPurpose = (FromOurOwnSite, Depends(_form_of_this_session))
