@@ -17,14 +17,13 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def problems_in(settings: Settings) -> list[str]:
-    """Return what must be mended before Tocsin can do its work, one sentence each."""
-    return [
-        *_database(settings),
-        *_fallback(settings),
-        *_jurisdictions(settings),
-        *_numbering(settings),
-        *_drop_folders(settings),
-    ]
+    """Return what must be mended before anybody relies on Tocsin, one sentence each."""
+    return [*what_stops_the_service(settings), *_fallback(settings), *_drop_folders(settings)]
+
+
+def what_stops_the_service(settings: Settings) -> list[str]:
+    """Return the problems with which nothing could run at all; the others leave most of the service useful."""
+    return [*_database(settings), *_jurisdictions(settings), *_numbering(settings)]
 
 
 def notes_on(settings: Settings) -> list[str]:

@@ -20,7 +20,7 @@ class Problem(click.ClickException):
 
     def __init__(self, sentence: str, exit_code: int = TRIED) -> None:
         super().__init__(sentence)
-        self.exit_code = exit_code
+        self.exit_code = exit_code  # type: ignore[misc]  # click reads the instance's
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the sentence and nothing else."""
