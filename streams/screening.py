@@ -9,11 +9,11 @@ It must never echo a value, nor a key that the sender made up: both may be ident
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from schemas.events import FIELD_NAMES
+from schemas.events import FIELD_NAMES, Areas
 from streams.screening_keys import kind_of_key
 from streams.screening_rules import (
     Identifier,
@@ -61,20 +61,23 @@ class Screened:
     findings: tuple[Finding, ...]
 
 
-def screen(record: Mapping[str, Any]) -> Screened:
+def screen(record: Mapping[str, Any], *, area_codes: Container[str] = ()) -> Screened:
     """Look at every key, string and number of a record, however deep.
 
     Parameters
     ----------
     record : Mapping
         A decoded JSON object. It is not changed.
+    area_codes : container of str
+        Codes of the loaded geography. They pass as areas, even those that are ten digits with a valid check digit,
+        as one in eleven of the ten-digit codes of American towns is.
 
     Returns
     -------
     Screened
         ``findings`` is empty for a record that may be stored; otherwise ``clean`` is the copy for quarantine.
     """
-    walk = _Walk(record)
+    walk = _Walk(record, area_codes)
     clean = walk.mapping(record, "", 1)
     return Screened(clean, tuple(walk.findings)) if walk.findings else Screened(None, ())
 
@@ -90,9 +93,10 @@ def describe(findings: Sequence[Finding]) -> str:
 class _Walk:
     """One pass over a record: collects findings and builds the redacted copy beside them."""
 
-    def __init__(self, record: Mapping[str, Any]) -> None:
+    def __init__(self, record: Mapping[str, Any], area_codes: Container[str]) -> None:
         self.findings: list[Finding] = []
         self._record = record
+        self._area_codes = area_codes
 
     def mapping(self, value: Mapping[Any, Any], place: str, depth: int) -> dict[str, Any]:
         """Return the clean copy of one object."""
@@ -152,8 +156,13 @@ class _Walk:
         return kind.redacted
 
     def _kind_of_text(self, text: str, name: str) -> Identifier | None:
+        if name in _AREA_FIELDS and text in self._area_codes:
+            return None
         rule = _RULES.get(name)
         return holds_identifier(text) if rule is None else rule(text, self._record)
+
+
+_AREA_FIELDS = frozenset(Areas.model_fields)
 
 
 def _in_time(text: str, _: Mapping[str, Any]) -> Identifier | None:

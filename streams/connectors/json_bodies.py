@@ -43,7 +43,7 @@ class DecodedRecord:
     problem: Problem | None = None
 
 
-class BodyRefused(ValueError):
+class BodyRefused(ValueError):  # noqa: N818 (read aloud: the body was refused)
     """A body of which nothing was taken: the sender is told this sentence and nothing is stored."""
 
     def __init__(self, code: str, sentence: str) -> None:
@@ -151,7 +151,7 @@ def _skip(text: str, at: int) -> int:
     return at
 
 
-class _Flaw(ValueError):
+class _Flaw(ValueError):  # noqa: N818 (a flaw of a record is data, not a fault of ours)
     """Something that JSON may hold and a record may not."""
 
     def __init__(self, code: str, sentence: str) -> None:
@@ -162,11 +162,11 @@ class _Flaw(ValueError):
 def _record(text: str, place: str) -> DecodedRecord:
     try:
         value = _STRICT.decode(text)
-    except _Flaw as flaw:
-        return DecodedRecord(place, problem=flaw.problem)
     except RecursionError:
         return DecodedRecord(place, problem=_TOO_DEEP)
-    except ValueError:
+    except ValueError as error:
+        if isinstance(error, _Flaw):
+            return DecodedRecord(place, problem=error.problem)
         return DecodedRecord(
             place, problem=Problem("malformed", f"What stands at {place} is not valid JSON.")
         )
@@ -174,13 +174,19 @@ def _record(text: str, place: str) -> DecodedRecord:
         return DecodedRecord(
             place, problem=Problem("malformed", f"What stands at {place} is not a JSON object.")
         )
+    flaw = _flaw_of(value, text)
+    return DecodedRecord(place, value) if flaw is None else DecodedRecord(place, problem=flaw)
+
+
+def _flaw_of(value: dict[str, Any], text: str) -> Problem | None:
     if text.count("{") + text.count("[") > DEEPEST and _depth(value) > DEEPEST:
-        return DecodedRecord(place, problem=_TOO_DEEP)
+        return _TOO_DEEP
     # A lone half of a pair cannot be written as UTF-8, and no database column takes a NUL.
     if "\\u" in text and not _is_storable(value):
-        sentence = "The record holds a character that is no text (NUL, or half of a pair); leave it out."
-        return DecodedRecord(place, problem=Problem("bad_text", sentence))
-    return DecodedRecord(place, value)
+        return Problem(
+            "bad_text", "The record holds a character that is no text (NUL, or half of a pair); leave it out."
+        )
+    return None
 
 
 _TOO_DEEP = Problem("too_deep", "The record is nested too deeply; send it as documented.")

@@ -6,7 +6,7 @@ mapping. Pure: no database, no clock; the caller appends ``Accepted.log_records`
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -70,6 +70,7 @@ def accept(
     origin: str,
     received_at: datetime,
     delivery: Delivery = Delivery.LIVE,
+    area_codes: Container[str] = (),
 ) -> Accepted:
     """Stamp and screen a batch of decoded records.
 
@@ -85,6 +86,8 @@ def accept(
         Timezone-aware; overwrites whatever the record says.
     delivery : Delivery
         How the records came; only a live delivery may page.
+    area_codes : container of str
+        Codes of the loaded geography (``geography.areas``), which pass as areas whatever they look like.
     """
     stamp = Stamp(feed, jurisdiction, origin, received_at, delivery)
     logged: list[LogRecord] = []
@@ -94,7 +97,7 @@ def accept(
             problem = record.problem or Problem("malformed", "The record could not be read.")
             quarantined.append(stamp.quarantined(record.place, problem, None))
             continue
-        outcome = take(record.value, record.place, stamp)
+        outcome = take(record.value, record.place, stamp, area_codes)
         if isinstance(outcome, LogRecord):
             logged.append(outcome)
         else:
@@ -102,9 +105,11 @@ def accept(
     return Accepted(tuple(logged), tuple(quarantined))
 
 
-def take(value: dict[str, Any], place: str, stamp: Stamp) -> LogRecord | QuarantineItem:
+def take(
+    value: dict[str, Any], place: str, stamp: Stamp, area_codes: Container[str] = ()
+) -> LogRecord | QuarantineItem:
     """Screen and stamp one record, and return it as it goes to the log or to quarantine."""
-    screened = screen(value)
+    screened = screen(value, area_codes=area_codes)
     if screened.clean is not None:
         problem = Problem("identifier", describe(screened.findings))
         return stamp.quarantined(place, problem, screened.clean)
