@@ -81,6 +81,10 @@ class Finding:
     """The area of its anchor."""
     people: int
     """What is counted: people, or for concurrent tripwires scenes."""
+    fresh: int
+    """Of those, the ones that may page."""
+    recent: int
+    """Of those, the ones that may ask for a review."""
     score: float
     needed: int
     """From how many it pages; 0 for what never does."""
@@ -90,7 +94,9 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class _Count:
+class Count:
+    """A window's members, and how many people they are: fresh, recent, and all."""
+
     members: tuple[Observation, ...]
     fresh: int
     recent: int
@@ -98,17 +104,18 @@ class _Count:
 
     @property
     def rank(self) -> tuple[int, int, int]:
+        """What makes one window stronger than another."""
         return (self.fresh, self.recent, self.people)
 
 
-def _tier(count: _Count, page: int, review: int) -> Tier:
+def _tier(count: Count, page: int, review: int) -> Tier:
     if count.fresh >= page:
         return Tier.PAGE
     return Tier.REVIEW if count.recent >= review else Tier.RECORD
 
 
-def _count(setting: Setting, members: Sequence[Observation]) -> _Count:
-    return _Count(
+def _count(setting: Setting, members: Sequence[Observation]) -> Count:
+    return Count(
         tuple(members),
         fewest_people(setting.fresh(members)),
         fewest_people(setting.recent(members)),
@@ -135,7 +142,7 @@ def scene_findings(setting: Setting, observations: Sequence[Observation]) -> lis
 
 def _at_one_place(setting: Setting, kind: str, place: str, items: Sequence[Observation]) -> list[Finding]:
     thresholds = setting.thresholds
-    best: dict[date, _Count] = {}
+    best: dict[date, Count] = {}
     for run in windows(items, timedelta(hours=thresholds.scene_hours)):
         # A scene is one cluster, dated by its first event; a small area may have one on any day.
         anchor = items[0] if kind == "scene" else run[0]
@@ -152,6 +159,8 @@ def _at_one_place(setting: Setting, kind: str, place: str, items: Sequence[Obser
             members=count.members,
             area=count.members[0].area,
             people=count.people,
+            fresh=count.fresh,
+            recent=count.recent,
             score=count.fresh or count.people,
             needed=thresholds.scene_page,
             tier=_tier(count, thresholds.scene_page, thresholds.scene_review),
@@ -197,20 +206,14 @@ def watch_list_findings(setting: Setting, observations: Sequence[Observation]) -
             and abs(item.occurred_at - detection.occurred_at) <= span
             and compatible(item, substance_class)
         ]
-        best: _Count | None = None
-        for start in [item.occurred_at for item in near if item.occurred_at < detection.occurred_at] + [
-            detection.occurred_at
-        ]:
-            count = _count(setting, [item for item in near if start <= item.occurred_at <= start + span])
-            if best is None or count.rank > best.rank:
-                best = count
-        if best is None or best.people == 0:
+        best = densest(setting, near, detection.occurred_at)
+        if best.people == 0:
             continue
         needed = thresholds.watch_list_needs(detection.area)
         if not setting.fresh([detection]):
-            best = _Count(best.members, 0, best.recent, best.people)
+            best = Count(best.members, 0, best.recent, best.people)
         if not setting.recent([detection]):
-            best = _Count(best.members, 0, 0, best.people)
+            best = Count(best.members, 0, 0, best.people)
         findings.append(
             Finding(
                 family=WATCH_LIST,
@@ -220,6 +223,8 @@ def watch_list_findings(setting: Setting, observations: Sequence[Observation]) -
                 members=(detection, *best.members),
                 area=detection.area,
                 people=best.people,
+                fresh=best.fresh,
+                recent=best.recent,
                 score=surprise(thresholds, detection.area, best.fresh or best.people),
                 needed=needed,
                 tier=_tier(best, needed, thresholds.watch_list_review),
@@ -228,6 +233,17 @@ def watch_list_findings(setting: Setting, observations: Sequence[Observation]) -
             )
         )
     return findings
+
+
+def densest(setting: Setting, near: Sequence[Observation], moment: datetime) -> Count:
+    """Return the densest window of ``watch_list_hours`` that holds ``moment``, of observations within as much of it."""
+    span = timedelta(hours=setting.thresholds.watch_list_hours)
+    starts = [moment, *(item.occurred_at for item in near if item.occurred_at < moment)]
+    counts = [
+        _count(setting, [item for item in near if start <= item.occurred_at <= start + span])
+        for start in starts
+    ]
+    return max(counts, key=lambda count: count.rank)
 
 
 def surprise(thresholds: TripwireThresholds, area: AreaCode, people: int) -> float:
@@ -257,6 +273,8 @@ def single_findings(setting: Setting, observations: Sequence[Observation]) -> li
                 members=(item,),
                 area=item.area,
                 people=1,
+                fresh=len(setting.fresh([item])),
+                recent=len(setting.recent([item])),
                 score=1.0,
                 needed=0,
                 tier=Tier.REVIEW if kind == FIRST else Tier.RECORD,
@@ -289,7 +307,7 @@ def concurrent_findings(setting: Setting, observations: Sequence[Observation]) -
     thresholds = setting.thresholds
     span = timedelta(hours=thresholds.concurrent_hours)
     singles = in_order(item for item, _ in single_kinds(setting, observations))
-    best: dict[tuple[AreaCode, date], _Count] = {}
+    best: dict[tuple[AreaCode, date], Count] = {}
     for start, anchor in enumerate(singles):
         following = [item for item in singles[start:] if item.occurred_at - anchor.occurred_at <= span]
         for centre in sorted(setting.around(anchor.area)):
@@ -298,7 +316,7 @@ def concurrent_findings(setting: Setting, observations: Sequence[Observation]) -
             if len(members) < 2:  # noqa: PLR2004 (concurrent means more than one)
                 continue
             scenes = different_scenes(members, timedelta(hours=thresholds.scene_hours))
-            count = _Count(
+            count = Count(
                 tuple(members),
                 different_scenes(setting.fresh(members), timedelta(hours=thresholds.scene_hours)),
                 different_scenes(setting.recent(members), timedelta(hours=thresholds.scene_hours)),
@@ -324,6 +342,8 @@ def concurrent_findings(setting: Setting, observations: Sequence[Observation]) -
             members=count.members,
             area=area,
             people=count.people,
+            fresh=count.fresh,
+            recent=count.recent,
             score=count.fresh or count.people,
             needed=thresholds.concurrent_page,
             tier=_tier(count, thresholds.concurrent_page, thresholds.concurrent_review),
@@ -360,17 +380,17 @@ def different_scenes(members: Sequence[Observation], one_place: timedelta) -> in
 def shared_class(members: Iterable[Observation]) -> SubstanceClass:
     """Return what most of the people had, as far as it is said: a found class first, then the class most often named."""
     items = list(members)
-    found = Counted(item.detected & WATCH_CLASSES for item in items)
+    found = Favourite(item.detected & WATCH_CLASSES for item in items)
     if found.most is not None:
         return found.most
-    named = Counted(item.classes - _NAMES_NOTHING - {SubstanceClass.ANY} for item in items)
+    named = Favourite(item.classes - _NAMES_NOTHING - {SubstanceClass.ANY} for item in items)
     opioid = sum(bool(item.classes & OPIOID_CLASSES) for item in items)
     if named.most is not None and (named.times * 2 > len(items) or named.times > opioid):
         return named.most
     return SubstanceClass.UNKNOWN_OPIOID if opioid * 2 > len(items) else SubstanceClass.UNKNOWN
 
 
-class Counted:
+class Favourite:
     """The class that occurs most often in some sets of classes, and how often; ties go to the vocabulary's order."""
 
     def __init__(self, sets: Iterable[Collection[SubstanceClass]]) -> None:

@@ -41,11 +41,14 @@ class BaseRate(_Frozen):
 
     years: NotNegative = 0.0
     ladder: tuple[tuple[float, int], ...] = ()
-    """(score, episodes at or above it), scores ascending."""
+    """(score, episodes at or above it), scores ascending; the last step is the first that nothing reached."""
 
     def episodes(self, score: float) -> int:
-        """Episodes at or above ``score`` in all the null years."""
-        return next((count for step, count in self.ladder if step >= score), 0)
+        """Episodes at or above ``score`` in all the null years; between two steps, those of the lower one."""
+        below = [count for step, count in self.ladder if step <= score]
+        if below:
+            return below[-1]
+        return self.ladder[0][1] if self.ladder else 0
 
     def per_year(self, score: float) -> float:
         """Posterior mean of the episodes a year at or above ``score``."""
