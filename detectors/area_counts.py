@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from scipy.stats import nbinom
 
 from detectors.baseline import DAYS_BEFORE_PAGING, DAYS_BEFORE_REVIEW
-from detectors.budget import AREA_COUNTS
+from detectors.budget import AREA_COUNTS, PAGING_FEEDS
 from detectors.contract import Look
 from detectors.episodes import strongest_tellings
 from detectors.scoring import LOWEST_SCORE, Scores, score_day
@@ -37,7 +37,6 @@ _CLASS_WORDS: Mapping[SubstanceClass, str] = {
 _VOWELS = frozenset("aeiou")
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_ASKS: Mapping[Tier, str] = {Tier.PAGE: "page", Tier.REVIEW: "ask for a review", Tier.RECORD: "be recorded"}
 _INTERVAL = (0.025, 0.975)
 
 
@@ -84,13 +83,9 @@ class AreaCounts:
         )
         low, high = (float(nbinom.ppf(share, size, size / (size + expected))) for share in _INTERVAL)
         history_days = int(look.baseline.history_days[series])
-        allowed = most_allowed(tier, history_days)
+        allowed, because = most_allowed(tier, feed, history_days)
         recurrence = look.thresholds.recurrence(self.family, score)
         sentence = sentence_for(zone, feed, substance_class, observed, expected, days, look.today, look.names)
-        if allowed is not tier:
-            sentence += (
-                f" This feed has only {history_days} days of history here, so it cannot {_ASKS[tier]} yet."
-            )
         return Signal(
             jurisdiction=look.jurisdiction,
             detector=self.name,
@@ -119,17 +114,23 @@ class AreaCounts:
                 "recurrence_capped": recurrence.capped,
             },
             model_version=look.baseline.model_version,
-            sentence=sentence,
+            sentence=sentence + because,
         )
 
 
-def most_allowed(tier: Tier, history_days: int) -> Tier:
-    """The tier that a feed with so short a history may ask for: no page before 8 weeks, no review before 2."""
-    if history_days < DAYS_BEFORE_REVIEW:
-        return Tier.RECORD
-    if history_days < DAYS_BEFORE_PAGING and tier is Tier.PAGE:
-        return Tier.REVIEW
-    return tier
+def most_allowed(tier: Tier, feed: Feed, history_days: int) -> tuple[Tier, str]:
+    """The tier that a signal may ask for, and a sentence that says why when that is less than its score reached.
+
+    No page before a feed has 8 weeks of history, no review before 2. Samples alone never page: nobody was harmed yet,
+    and the watch list has its own tripwire.
+    """
+    if history_days < DAYS_BEFORE_REVIEW and tier is not Tier.RECORD:
+        return Tier.RECORD, f" This feed has only {history_days} days of history here: recorded only."
+    if tier is Tier.PAGE and history_days < DAYS_BEFORE_PAGING:
+        return Tier.REVIEW, f" This feed has only {history_days} days of history here: too few to page."
+    if tier is Tier.PAGE and feed not in PAGING_FEEDS:
+        return Tier.REVIEW, " Samples alone do not page."
+    return tier, ""
 
 
 def sentence_for(

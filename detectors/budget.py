@@ -15,7 +15,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from schemas.vocabulary import Tier
+from schemas.vocabulary import Feed, Tier
 
 DAYS_A_YEAR = 365.25
 
@@ -23,6 +23,9 @@ AREA_COUNTS = "area_counts"
 TRIPWIRE_SCENE = "tripwire_scene"
 TRIPWIRE_WATCH_LIST = "tripwire_watch_list"
 TRIPWIRE_CONCURRENT = "tripwire_concurrent"
+
+PAGING_FEEDS = frozenset({Feed.SUSPECTED_DEATHS, Feed.AMBULANCE_NALOXONE, Feed.ED_PRESENTATIONS})
+"""Feeds whose counts alone may page: those in which somebody was harmed. Samples ask for a review at most."""
 
 MOST_EXTRAPOLATED_DAYS = 100 * DAYS_A_YEAR
 """No recurrence interval is stated beyond this: a curve learnt from some decades says nothing about a millennium."""

@@ -17,7 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.baseline import DAYS_BEFORE_PAGING, MODEL_VERSION, Baseline, ModelSettings, fit_baseline
-from detectors.budget import AREA_COUNTS, DAYS_A_YEAR, Budget, FamilyThresholds, Learnt, RateCurve, Thresholds
+from detectors.budget import (
+    AREA_COUNTS,
+    DAYS_A_YEAR,
+    PAGING_FEEDS,
+    Budget,
+    FamilyThresholds,
+    Learnt,
+    RateCurve,
+    Thresholds,
+)
 from detectors.completeness import completeness_as_known
 from detectors.episodes import Alarm, alarms_of, episode_steps
 from detectors.history import OccurrenceHistory
@@ -70,16 +79,28 @@ class Setup:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Played:
-    """What one history gave: the scores at which its episodes appear and at which they merge, both descending."""
+class Steps:
+    """The scores at which episodes appear and at which two of them merge, both descending."""
 
-    years: float
     appearing: FloatArray
     merging: FloatArray
 
     def episodes(self, score: float) -> int:
         """How many episodes there are at or above ``score``."""
         return int((self.appearing >= score).sum() - (self.merging >= score).sum())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Played:
+    """What one history gave: its years, its episodes over all feeds, and those over the feeds that may page."""
+
+    years: float
+    every: Steps
+    paging: Steps
+
+    def of(self, tier: Tier) -> Steps:
+        """The episodes that a tier is counted in."""
+        return self.paging if tier is Tier.PAGE else self.every
 
 
 def play(history: OccurrenceHistory, setup: Setup, progress: Progress | None = None) -> Played:
@@ -117,8 +138,9 @@ def play(history: OccurrenceHistory, setup: Setup, progress: Progress | None = N
         elapsed = today - setup.training_days + 1
         if progress is not None and (elapsed % _REPORT_EVERY_DAYS == 0 or today == history.n_days - 1):
             progress(elapsed / DAYS_A_YEAR)
-    appearing, merging = episode_steps(alarms)
-    return Played((history.n_days - setup.training_days) / DAYS_A_YEAR, appearing, merging)
+    paging = [alarm for alarm in alarms if alarm.feed in PAGING_FEEDS]
+    years = (history.n_days - setup.training_days) / DAYS_A_YEAR
+    return Played(years, Steps(*episode_steps(alarms)), Steps(*episode_steps(paging)))
 
 
 def calibrate(
@@ -164,21 +186,22 @@ def learn(
     if not played:
         raise ValueError("played must hold at least one history")
     chosen = budget or Budget()
-    curve = rate_curve(played)
     years = sum(one.years for one in played)
+    curves = {tier: rate_curve([one.of(tier) for one in played], years) for tier in (Tier.PAGE, Tier.REVIEW)}
     scores: dict[Tier, float] = {}
     learnt: dict[Tier, Learnt] = {}
-    for tier in (Tier.PAGE, Tier.REVIEW):
+    for tier, curve in curves.items():
         nominal = chosen.episodes_per_year(AREA_COUNTS, tier)
-        reachable = _REACHABLE * curve.episodes_per_year[0]
-        scores[tier] = round(curve.score_for(min(nominal, reachable)), 4)
-        learnt[tier] = _realised(played, nominal, scores[tier], curve)
+        scores[tier] = round(curve.score_for(min(nominal, _REACHABLE * curve.episodes_per_year[0])), 4)
+        learnt[tier] = _realised(played, tier, nominal, scores[tier])
+    # A small page budget on quiet feeds could otherwise page what does not even ask for a review.
+    scores[Tier.REVIEW] = min(scores[Tier.REVIEW], scores[Tier.PAGE])
     # Records are counted as signals: nothing is opened for them, so nothing merges.
-    signals = np.sort(np.concatenate([one.appearing for one in played]))[::-1]
+    signals = np.sort(np.concatenate([one.every.appearing for one in played]))[::-1]
     allowed = int(chosen.records_per_day * DAYS_A_YEAR * years)
     lowest = float(signals[allowed]) if allowed < signals.size else LOWEST_SCORE
     scores[Tier.RECORD] = round(min(lowest, scores[Tier.REVIEW]), 4)
-    family = FamilyThresholds(scores=scores, curve=curve, learnt=learnt)
+    family = FamilyThresholds(scores=scores, curve=curves[Tier.REVIEW], learnt=learnt)
     return Thresholds(
         model_version=MODEL_VERSION,
         families={AREA_COUNTS: family},
@@ -206,20 +229,19 @@ def realised(
         raise ValueError("thresholds must hold the family area_counts with its curve")
     played = _played(histories, setup, progress)
     return {
-        tier: _realised(played, known.nominal_per_year, family.scores[tier], family.curve)
+        tier: _realised(played, tier, known.nominal_per_year, family.scores[tier])
         for tier, known in family.learnt.items()
     }
 
 
-def rate_curve(played: Sequence[Played]) -> RateCurve:
+def rate_curve(steps: Sequence[Steps], years: float) -> RateCurve:
     """Return the false episodes a year at or above each score, smoothed, never rising with the score.
 
     Lowering a threshold joins episodes as well as adding them, so at low scores the raw count can fall again; the curve
     then keeps the highest rate met above, and a threshold is the highest score that meets its share.
     """
-    years = sum(one.years for one in played)
-    appearing = np.sort(np.concatenate([one.appearing for one in played]))
-    merging = np.sort(np.concatenate([one.merging for one in played]))
+    appearing = np.sort(np.concatenate([one.appearing for one in steps]))
+    merging = np.sort(np.concatenate([one.merging for one in steps]))
     if not appearing.size:
         # Nothing ever happened: say that one episode in all these years would have been possible.
         return RateCurve(scores=(0.0,), episodes_per_year=(1.0 / years,), tail_rate=np.log(10.0))
@@ -254,20 +276,20 @@ def _played(histories: Iterable[OccurrenceHistory], setup: Setup, progress: Prog
             progress(years + sum(one.years for one in played))
 
     for history in histories:
-        played.append(play(history, setup, report))
+        played.append(play(history, setup, report))  # noqa: PERF401 (report reads it as it grows)
     return played
 
 
-def _realised(played: Sequence[Played], nominal: float, score: float, curve: RateCurve) -> Learnt:
+def _realised(played: Sequence[Played], tier: Tier, nominal: float, score: float) -> Learnt:
     years = sum(one.years for one in played)
-    episodes = sum(one.episodes(score) for one in played)
-    rate = episodes / years
-    poisson = max(episodes, 1) / years**2
+    curve = rate_curve([one.of(tier) for one in played], years)
+    rates = np.array([one.of(tier).episodes(score) / one.years for one in played])
+    shares = np.array([one.years / years for one in played])
+    rate = float((shares * rates).sum())
+    poisson = max(rate, 1.0 / years) / years
     # Histories differ in level and spread, so their rates may vary more than a Poisson count would.
     between = 0.0
     if len(played) > 1:
-        shares = np.array([one.years / years for one in played])
-        rates = np.array([one.episodes(score) / one.years for one in played])
         between = float((shares**2 * (rates - rate) ** 2).sum() * len(played) / (len(played) - 1))
     error = max(poisson, between) ** 0.5
     slope = np.log(curve.rate(score - 0.1) / curve.rate(score + 0.1)) / 0.2

@@ -17,6 +17,7 @@ from detectors.scoring import Scores
 from detectors.zones import Zones
 from schemas.overlap import GAP_DAYS, classes_overlap
 from schemas.substances import SubstanceClass
+from schemas.vocabulary import Feed
 
 FloatArray = NDArray[np.float64]
 
@@ -31,6 +32,7 @@ class Alarm:
     score: float
     areas: int
     """The zone's areas as bits (``Zones.masks``)."""
+    feed: Feed
     substance_class: SubstanceClass
 
 
@@ -61,7 +63,7 @@ def alarms_of(scores: Scores, zones: Zones, series: tuple[Series, ...], day: int
             int(scores.window_days[index]),
             float(scores.score[index]),
             zones.masks[scores.zone[index]],
-            series[scores.series[index]][1],
+            *series[scores.series[index]],
         )
         for index in strongest_tellings(scores, zones, series)
     ]

@@ -153,7 +153,8 @@ def _moment(counts: FloatArray, mean: FloatArray, weights: FloatArray) -> FloatA
     total = (weights * mean).reshape(rows, -1).sum(axis=1)
     # A week is itself one of the 17 that its local mean is taken over.
     own_share = 1.0 - 1.0 / (2 * _NEIGHBOUR_WEEKS + 1)
-    return np.maximum(squares / np.maximum(total, 1e-9) / own_share, 1.0)
+    moment: FloatArray = np.maximum(squares / np.maximum(total, 1e-9) / own_share, 1.0)
+    return moment
 
 
 def _around(values: FloatArray) -> FloatArray:
@@ -172,4 +173,5 @@ def _half_event_exposure(counts: FloatArray, exposure: FloatArray) -> FloatArray
 
 
 def _last(values: FloatArray) -> FloatArray:
-    return values[:, -1] if values.shape[1] else np.zeros(values.shape[0])
+    last: FloatArray = values[:, -1] if values.shape[1] else np.zeros(values.shape[0])
+    return last
