@@ -41,7 +41,7 @@ class IncidentClosedError(ValueError):
 
 
 class NothingToUndoError(ValueError):
-    """This person has no acknowledgement that stands."""
+    """The person has no acknowledgement that stands."""
 
 
 def acknowledge(
@@ -190,8 +190,8 @@ def close_incident(
 
 def _open_incident(
     connection: Connection, incident_id: str, principal: Principal, action: Action
-) -> Row[Any]:
-    """Check that the principal may act on it, take the jurisdiction's turn, and return the incident's row if it is open."""
+) -> Row[*tuple[Any, ...]]:
+    """Check that the principal may act on it, take the jurisdiction's turn, and return the row if it is open."""
     jurisdiction = connection.execute(
         select(_INCIDENT.jurisdiction).where(_INCIDENT.id == incident_id)
     ).scalar_one_or_none()
@@ -213,7 +213,11 @@ def _open_incident(
 
 
 def _insert(
-    connection: Connection, row: Row[Any], principal: Principal, now: datetime, review_by: datetime
+    connection: Connection,
+    row: Row[*tuple[Any, ...]],
+    principal: Principal,
+    now: datetime,
+    review_by: datetime,
 ) -> str:
     before = connection.execute(
         select(func.count()).select_from(acknowledgement).where(_ACK.incident_id == row.id)
@@ -235,7 +239,7 @@ def _insert(
 
 def _tell_others(
     connection: Connection,
-    row: Row[Any],
+    row: Row[*tuple[Any, ...]],
     principal: Principal,
     made: str,
     review_by: datetime,
@@ -284,5 +288,5 @@ def _decide(connection: Connection, incident_id: str, now: datetime, **values: o
     )
 
 
-def _acknowledgement(row: Row[Any]) -> Acknowledgement:
+def _acknowledgement(row: Row[*tuple[Any, ...]]) -> Acknowledgement:
     return Acknowledgement.model_validate(row, from_attributes=True)
