@@ -89,14 +89,14 @@ def _numbering(settings: Settings) -> Iterator[str]:
 
 def _drop_folders(settings: Settings) -> Iterator[str]:
     for number, folder in enumerate(settings.drop_folders, 1):
-        from streams.connectors.mapping import MappingError, read_mapping
+        from streams.connectors.mapping import MappingError, load_mapping
 
         place = f"drop_folders.{number}"
         if folder.jurisdiction not in settings.jurisdictions:
             yield f"{place}.jurisdiction: {folder.jurisdiction} is not a jurisdiction of the settings."
         try:
-            read_mapping(folder.mapping)
-        except (OSError, MappingError) as error:
+            load_mapping(folder.mapping)
+        except MappingError as error:
             yield f"{place}.mapping: {sentence(error)}"
         if not Path(folder.path).is_dir():
             yield f"{place}.path: there is no folder {folder.path}; make it, and let Tocsin write in it."

@@ -108,10 +108,15 @@ class Context:
 
     @property
     def shell(self) -> "Principal":
-        """Whoever may use this shell: for setting up people, rota and keys, before anybody has a role."""
-        from schemas.authorise import Authentication, Principal
+        """Whoever may use this shell: sets up people, rota and keys before anybody has a role, and sees figures.
 
-        return Principal(person=SHELL_ACTOR, authenticated_by=Authentication.SHELL, roles={})
+        It holds a role that sees everything and decides nothing; decisions about incidents and records need a person.
+        """
+        from schemas.authorise import Authentication, Principal, Role
+        from schemas.vocabulary import Jurisdiction
+
+        roles = {Jurisdiction(name): frozenset({Role.EPIDEMIOLOGIST}) for name in self.settings.jurisdictions}
+        return Principal(person=SHELL_ACTOR, authenticated_by=Authentication.SHELL, roles=roles)
 
     def jurisdiction(self, name: str | None) -> "Jurisdiction":
         """Return a jurisdiction of the settings; the only one, where none is named."""
