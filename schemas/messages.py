@@ -31,6 +31,8 @@ class MessageKind(StrEnum):
     """Evidence behind an incident was taken back."""
     ASK_CLOSE = "ask_close"
     """No new evidence for 14 days: may it be closed?"""
+    TEST = "test"
+    """Somebody tries whether a channel reaches a person; it is about no incident."""
 
     @property
     def rings(self) -> bool:

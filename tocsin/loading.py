@@ -42,7 +42,7 @@ class Loaded:
     """Of those logged: they name no area of the geography, and count for the whole jurisdiction."""
 
 
-def load_file(
+def load_file(  # noqa: PLR0913 (the parts of the house that a file passes)
     database: Database,
     event_log: EventLog,
     path: Path,

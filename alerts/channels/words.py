@@ -14,6 +14,7 @@ _PREFIX: Final = {
     MessageKind.LAPSED: "Acknowledgement lapsed",
     MessageKind.WITHDRAWN: "Evidence withdrawn",
     MessageKind.ASK_CLOSE: "May this be closed?",
+    MessageKind.TEST: "Test",
 }
 
 

@@ -11,7 +11,7 @@ _SHOWN = 20
 
 @click.group()
 def counts() -> None:
-    """The counts, compared with the events that they were made from."""
+    """The counts, beside their events."""
 
 
 @counts.command()
@@ -48,7 +48,7 @@ def rebuild(context: Context) -> None:
 
 @click.group()
 def audit() -> None:
-    """The audit trail: who did what, and whether it is whole."""
+    """The audit trail: who did what."""
 
 
 @audit.command()

@@ -129,7 +129,10 @@ def show(context: Context, incident: str, as_json: bool) -> None:
 )
 @pass_context
 def ack(context: Context, incident: str, person: str, review_by: str | None) -> None:
-    """Acknowledge INCIDENT: PERSON has it, and others are not woken until the review-by."""
+    """Acknowledge an incident.
+
+    PERSON has INCIDENT, and others are not woken again until the review-by. It is recorded as shell access.
+    """
     from alerts import acknowledge
 
     now = context.now()
@@ -148,7 +151,10 @@ def ack(context: Context, incident: str, person: str, review_by: str | None) -> 
 @click.option("--of", "whose", help="Whose acknowledgement; left out, their own.")
 @pass_context
 def unack(context: Context, incident: str, person: str, whose: str | None) -> None:
-    """Undo an acknowledgement of INCIDENT: the calls go on at once. The audit trail keeps both."""
+    """Undo an acknowledgement.
+
+    The calls about INCIDENT go on at once. The audit trail keeps both.
+    """
     from alerts import acknowledge
 
     now = context.now()
@@ -164,7 +170,10 @@ def unack(context: Context, incident: str, person: str, whose: str | None) -> No
 @click.option("--outcome", type=click.Choice(OUTCOMES), required=True, help="What came of it.")
 @pass_context
 def close(context: Context, incident: str, person: str, outcome: str) -> None:
-    """Close INCIDENT; later evidence opens another that is linked to it."""
+    """Close an incident.
+
+    Later evidence opens another that is linked to INCIDENT.
+    """
     from alerts import acknowledge
     from schemas.incidents import Outcome
 

@@ -20,7 +20,10 @@ from tocsin.cli.errors import USAGE, told
 @click.option("--backfill", is_flag=True, help="Old records: they teach the baseline and page nobody.")
 @pass_context
 def load(context: Context, file: Path, mapping: Path, jurisdiction: str | None, backfill: bool) -> None:
-    """Take in the rows of FILE (.csv or .csv.gz). Loading it again is harmless."""
+    """Take in a partner's CSV file.
+
+    FILE is .csv or .csv.gz. Loading it again is harmless.
+    """
     from schemas.substances import default_taxonomy
     from schemas.vocabulary import Delivery
     from streams.connectors.mapping import MappingError, load_mapping

@@ -45,7 +45,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=click.Path(dir_okay=False, path_type=Path),
     help="Keep the database in this file; left out, it is thrown away.",
 )
-def replay(
+def replay(  # noqa: PLR0917 (click gives them by name)
     files: tuple[Path, ...],
     mapping: Path,
     geography: Path,
@@ -62,7 +62,10 @@ def replay(
     calibration_years: int,
     database: Path | None,
 ) -> None:
-    """Play the records of FILES on the virtual clock, each when it became known, and say what was found."""
+    """Play real records as they became known.
+
+    The same engine as ever takes the rows of FILES on the virtual clock, and says what it found.
+    """
     from streams.connectors.mapping import MappingError
     from tocsin.replay import ReplayError
     from tocsin.replay import main as play

@@ -11,7 +11,10 @@ from tocsin.cli.errors import USAGE, Problem, told
 @click.command()
 @pass_context
 def run(context: Context) -> None:
-    """Start the service: the console, the API and everything that works in the background."""
+    """Start the service, until it is told to stop.
+
+    That is the console, the API, and everything that works in the background.
+    """
     from schemas.migrations import UnknownVersionError
     from tocsin.cli.config_check import problems_in, what_stops_the_service
     from tocsin.service import AlreadyRunningError
@@ -42,7 +45,10 @@ def run(context: Context) -> None:
     help="Keep the demo's database here; left out, it is thrown away at the end.",
 )
 def demo(no_serve: bool, json_file: Path | None, seed: int, port: int | None, directory: Path | None) -> None:
-    """Play two years of Kent and Medway, a quiet year and two clusters; then serve the console."""
+    """Play a made-up story, then serve its console.
+
+    Two years of Kent and Medway as history, a quiet year, and two clusters; then the console, until Ctrl-C.
+    """
     from tocsin.demo import main as play
 
     play(serve=not no_serve, json_file=json_file, seed=seed, port=port, directory=directory)

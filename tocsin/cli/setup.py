@@ -18,7 +18,10 @@ _SECRET_BYTES = 48
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 @pass_context
 def init(context: Context, directory: Path) -> None:
-    """Make DIRECTORY with settings for Kent and Medway, a fresh secret, and an empty database."""
+    """Make a folder to run Tocsin in.
+
+    DIRECTORY is given settings for Kent and Medway, a fresh secret, and an empty database.
+    """
     import secrets
 
     from schemas import migrations
@@ -45,7 +48,10 @@ def init(context: Context, directory: Path) -> None:
 @click.option("--all", "everything", is_flag=True, help="Show the defaults too, not only what is set.")
 @pass_context
 def check_config(context: Context, everything: bool) -> None:
-    """Read the settings and every file that they name; say what is set, and what is wrong."""
+    """Say what is set, and what is wrong with it.
+
+    Reads the settings and every file that they name; opens no database and no connection.
+    """
     from tocsin.cli.config_check import notes_on, problems_in
 
     settings = context.settings
