@@ -286,16 +286,15 @@ def _fit_feed(
     trust = outbreak_weights(by_week, flat)
     feed_by_week = _by_week(feed_total[None, :], weeks)
     feed_trust = trust[whole] if whole is not None else outbreak_weights(feed_by_week, flat[:1])[0]
-    spread = dispersion_by_moments(
-        feed_by_week, local_mean(feed_by_week, flat[:1]), feed_trust[None], prior_dispersion(1)
-    )
+    feed_mean = local_mean(feed_by_week, flat[:1], feed_trust[None])
+    spread = dispersion_by_moments(feed_by_week, feed_mean, feed_trust[None], prior_dispersion(1))
     per_day = np.repeat(np.arange(weeks.size), np.diff(np.append(weeks, n_days)))
     terms, scale = _shapes(
         total, feed_total, known, trust[:, per_day], feed_trust[per_day], calendar, float(spread[0]), whole
     )
 
     exposure = _by_week(np.exp(terms @ calendar.T - scale[:, None]) * known, weeks)
-    mean = local_mean(by_week, exposure)
+    mean = local_mean(by_week, exposure, trust)
     dispersion_total = dispersion_by_moments(by_week, mean, trust, np.repeat(spread, len(names)))
     feed_rate = (feed_total.sum() + 0.5) / (known.sum() + 0.5 / _PRIOR_EVENTS_A_DAY)
     prior_rate = np.full(len(names), feed_rate / len(names))

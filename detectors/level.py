@@ -34,6 +34,12 @@ _NEIGHBOUR_WEEKS = 8
 OUTBREAK_RESIDUAL = 2.58
 """Noufaily et al. 2013, Statist. Med. 32:1206, section 3.3."""
 
+_NORMAL_QUARTILES = 1.349
+"""Distance between the quartiles of a standard normal variable."""
+
+_ABSURD = 4.0
+"""A week above this many times the ninth decile of all weeks is an error or a load, whatever the level."""
+
 _FEWEST_IN_OUTBREAK = 3
 """Below this a residual only says that the series is sparse; weighing such weeks down would teach it zero."""
 
@@ -42,9 +48,11 @@ _PRIOR_DISPERSION_EVENTS = 50.0
 MOST_DISPERSION = 20.0
 
 
-def local_mean(counts: FloatArray, exposure: FloatArray) -> FloatArray:
+def local_mean(counts: FloatArray, exposure: FloatArray, weights: FloatArray | None = None) -> FloatArray:
     """Return the mean of each week under the average level of the weeks around it, shape (n_series, n_weeks)."""
-    level = (_around(counts) + 0.5) / (_around(exposure) + _half_event_exposure(counts, exposure))
+    trusted = np.ones(counts.shape) if weights is None else weights
+    seen, basis = trusted * counts, trusted * exposure
+    level = (_around(seen) + 0.5) / (_around(basis) + _half_event_exposure(seen, basis))
     mean: FloatArray = level * exposure
     return mean
 
@@ -53,12 +61,17 @@ def outbreak_weights(counts: FloatArray, exposure: FloatArray) -> FloatArray:
     """Return how far each week may teach the baseline: 1, or ``1 / s**2`` where its Anscombe residual s is above 2.58.
 
     The residual is that of Farrington et al. 1996 (J. R. Statist. Soc. A 159:547, section 3.3) without the leverage:
-    ``s = 3 (y**(2/3) - m**(2/3)) / (2 sqrt(dispersion) m**(1/6))``; the weight is that of Noufaily et al. 2013.
+    ``s = 3 (y**(2/3) - m**(2/3)) / (2 sqrt(dispersion) m**(1/6))``; the weight is that of Noufaily et al. 2013. The
+    dispersion is that of the middle half of the residuals, and the mean is taken with absurd weeks cut down, so that one
+    such week can neither hide itself nor make its neighbours look empty.
     """
-    mean = local_mean(counts, exposure)
-    dispersion = _moment(counts, mean, np.ones(counts.shape))[:, None]
-    safe = np.maximum(mean, 1e-9)
-    residual = 1.5 * (counts ** (2 / 3) - safe ** (2 / 3)) / (np.sqrt(dispersion) * safe ** (1 / 6))
+    if not counts.shape[1]:
+        return np.ones(counts.shape)
+    most = _ABSURD * np.quantile(counts, 0.9, axis=1, keepdims=True) + _FEWEST_IN_OUTBREAK
+    mean = np.maximum(local_mean(np.minimum(counts, most), exposure), 1e-9)
+    residual = 1.5 * (counts ** (2 / 3) - mean ** (2 / 3)) / mean ** (1 / 6)
+    low, high = np.quantile(residual, (0.25, 0.75), axis=1, keepdims=True)
+    residual = residual / np.maximum((high - low) / _NORMAL_QUARTILES, 1.0)
     outbreak = (residual > OUTBREAK_RESIDUAL) & (counts >= _FEWEST_IN_OUTBREAK) & (exposure > 0)
     weights: FloatArray = np.where(outbreak, 1.0 / np.maximum(residual, 1.0) ** 2, 1.0)
     return weights

@@ -38,7 +38,7 @@ HIGHEST_SCORE = 300.0
 
 # A tail probability of 1 % or less needs an excess of at least this many standard deviations, whatever the mean and
 # the dispersion (tested over the whole range): everything else is left out before any tail is computed.
-_LEAST_DEVIATIONS = 1.5
+_LEAST_DEVIATIONS = 1.0
 
 _COMPLETENESS_EVENTS = 50.0
 """How many events the completeness law is taken to rest on: its error is shared by every area of the feed."""
