@@ -30,7 +30,8 @@ test-long: $(INSTALLED) ## the tests that take minutes each
 # Each check runs even if one before it failed, so that one run shows everything there is to mend.
 lint: $(INSTALLED) ## style, types, import rules, documents
 	@failed=""; \
-	for check in "ruff check" "ruff format --check" "mypy" "lint-imports" "python tools/check_docs.py"; do \
+	for check in "ruff check" "ruff format --check" "mypy" "lint-imports" "python tools/check_docs.py" \
+		"python tools/generate_reference.py --check"; do \
 		echo "$$check"; $(BIN)/$$check || failed="$$failed, $$check"; \
 	done; \
 	if [ -n "$$failed" ]; then echo "Failed: $${failed#, }"; exit 1; fi
