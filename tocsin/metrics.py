@@ -45,7 +45,7 @@ REASONS = frozenset(
 
 DETECTORS = frozenset({"area_counts", "tripwire_scene", "tripwire_watch_list", "tripwire_concurrent"})
 CHANNELS = frozenset({"console_log", "email"})
-RESULTS = frozenset({"sent", "transient", "permanent", "not_sent"})
+RESULTS = frozenset({"sent", "transient", "permanent", "gave_up"})
 REPEATS = frozenset({"duplicate", "redelivered"})
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 NO_ROUTE = "(no route)"
@@ -119,7 +119,7 @@ FAMILIES: tuple[Family, ...] = (
         "tocsin_messages_sent_total",
         Kind.COUNTER,
         "Attempts to deliver a message.",
-        {"channel": "the names of the channels", "result": "`sent`, `transient`, `permanent` or `not_sent`"},
+        {"channel": "the names of the channels", "result": "`sent`, `transient`, `permanent` or `gave_up`"},
     ),
     Family(
         "tocsin_http_request_duration_seconds",

@@ -7,6 +7,7 @@ from tocsin.web import (
     acknowledge_link,
     audit_page,
     feeds_page,
+    incident_charts,
     incident_pages,
     incidents_api,
     ingest,
@@ -28,6 +29,7 @@ def create_app(services: WebServices) -> FastAPI:
     for part in (
         sign_in,
         incident_pages,
+        incident_charts,
         acknowledge_link,
         feeds_page,
         quarantine_pages,

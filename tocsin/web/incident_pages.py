@@ -5,7 +5,7 @@ that its page showed: if the incident got worse in between, nothing is done and 
 """
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
@@ -17,6 +17,7 @@ from alerts.acknowledge import acknowledge, close_incident, undo_acknowledgement
 from alerts.reading import get_incident, list_incidents
 from schemas.authorise import Action
 from schemas.incidents import Incident, Outcome
+from schemas.vocabulary import Jurisdiction
 from tocsin.web.addresses import INCIDENTS
 from tocsin.web.identity import SentOnPurpose, SignedIn, Visitor, authorise_where_known, places_where
 from tocsin.web.incident_view import incident_lines, incident_view
@@ -141,6 +142,12 @@ def visible_incident(
     return incident
 
 
+def boundaries_of(services: WebServices, jurisdiction: Jurisdiction) -> dict[str, Any] | None:
+    """Return the outlines of a jurisdiction's areas as GeoJSON; None where its geography has none."""
+    profile = services.profiles.get(jurisdiction)
+    return profile.geography.boundaries(profile.geography.detection_level) if profile is not None else None
+
+
 def _do(
     request: Request,
     services: WebServices,
@@ -169,5 +176,11 @@ def _page(
         incident = visible_incident(connection, visitor, incident_id)
         view = incident_view(connection, incident, visitor.principal, now, desk=services.desk)
     outcomes = [outcome for outcome in Outcome if outcome is not Outcome.NONE]
-    context = {"view": view, "incident": incident, "problem": problem, "outcomes": outcomes, "now": now}
+    context = {
+        "view": view,
+        "incident": incident,
+        "problem": problem,
+        "outcomes": outcomes,
+        "has_map": boundaries_of(services, incident.jurisdiction) is not None,
+    }
     return render(request, "incident.html", context, status=409 if problem else 200)

@@ -66,6 +66,8 @@ class IncidentView:
     evidence: tuple[EvidenceRow, ...]
     signals: tuple[Signal, ...]
     more_signals: int
+    curves: tuple[tuple[Feed, str], ...]
+    """The feeds of which there is a curve, with their names."""
     strip: tuple[tuple[date, int], ...]
     strip_name: str
     messages: tuple[MessageState, ...]
@@ -99,6 +101,7 @@ def incident_view(
         evidence=_evidence(facts, principal) if figures else (),
         signals=tuple(signals[:RECENT_SIGNALS]),
         more_signals=max(0, len(signals) - RECENT_SIGNALS),
+        curves=_curves(signals),
         strip=_strip(facts, principal, now) if figures else (),
         strip_name=FEED_NAMES[facts.strip_feed] if facts.strip_feed else "",
         messages=tuple(messages),
@@ -179,6 +182,11 @@ def _evidence(facts: CardFacts, principal: Principal) -> tuple[EvidenceRow, ...]
             )
         )
     return tuple(rows)
+
+
+def _curves(signals: Sequence[Signal]) -> tuple[tuple[Feed, str], ...]:
+    contributing = {part.feed for signal in signals for part in signal.feeds if part.observed > 0}
+    return tuple((feed, name) for feed, name in FEED_NAMES.items() if feed in contributing)
 
 
 _STATES: Mapping[FeedState, str] = {

@@ -140,10 +140,13 @@ def _page(
 
 
 def _typed(value: str) -> Any:  # noqa: ANN401 (a JSON value)
-    """Return what a person typed as the JSON value that it looks like: a number, true, a list; otherwise as text."""
+    """Return a list or an object as what it says, nothing as None, and anything else as text.
+
+    The message's own types make a number of "3", and leave an identifier as it is.
+    """
     text = value.strip()
-    if not text:
-        return None
+    if not text.startswith(("[", "{")):
+        return text or None
     try:
         return json.loads(text)
     except ValueError:
