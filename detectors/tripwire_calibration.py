@@ -17,6 +17,8 @@ from datetime import UTC, date, datetime, timedelta
 from detectors.budget import Budget
 from detectors.observations import Observation, Seen, in_order
 from detectors.tripwire_rules import (
+    AGAIN,
+    FIRST,
     SINGLE_KINDS,
     Finding,
     Setting,
@@ -159,14 +161,20 @@ def calibrate_tripwires(
             SCENE: scene.rate,
             CONCURRENT: concurrent.rate,
             WATCH_LIST: watch_list.rate,
-            **{
-                f"{SINGLE}:{kind}": BaseRate(years=years, ladder=((1.0, singles[kind]),))
-                for kind in SINGLE_KINDS
-            },
+            **{f"{SINGLE}:{kind}": _single_rate(years, singles, kind) for kind in SINGLE_KINDS},
         },
         years=years,
         note=note,
     )
+
+
+def _single_rate(years: float, singles: Mapping[str, int], kind: str) -> BaseRate:
+    """Return how often chance gives one kind of single tripwire.
+
+    How often a detection is a *first* depends on the past: at most as often as there is a detection at all.
+    """
+    count = singles[FIRST] + singles[AGAIN] if kind == FIRST else singles[kind]
+    return BaseRate(years=years, ladder=((1.0, count), (2.0, 0)))
 
 
 def merged(episodes: Sequence[Episode], root: AreaCode) -> int:

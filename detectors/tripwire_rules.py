@@ -79,6 +79,8 @@ class Finding:
     members: tuple[Observation, ...]
     area: AreaCode
     """The area of its anchor."""
+    zone: frozenset[AreaCode]
+    """The areas in which it was looked for."""
     people: int
     """What is counted: people, or for concurrent tripwires scenes."""
     fresh: int
@@ -158,6 +160,7 @@ def _at_one_place(setting: Setting, kind: str, place: str, items: Sequence[Obser
             day=day,
             members=count.members,
             area=count.members[0].area,
+            zone=frozenset({count.members[0].area}),
             people=count.people,
             fresh=count.fresh,
             recent=count.recent,
@@ -222,6 +225,7 @@ def watch_list_findings(setting: Setting, observations: Sequence[Observation]) -
                 day=civil_day(detection.occurred_at, setting.zone),
                 members=(detection, *best.members),
                 area=detection.area,
+                zone=zone,
                 people=best.people,
                 fresh=best.fresh,
                 recent=best.recent,
@@ -272,6 +276,7 @@ def single_findings(setting: Setting, observations: Sequence[Observation]) -> li
                 day=civil_day(item.occurred_at, setting.zone),
                 members=(item,),
                 area=item.area,
+                zone=frozenset({item.area}),
                 people=1,
                 fresh=len(setting.fresh([item])),
                 recent=len(setting.recent([item])),
@@ -307,31 +312,20 @@ def concurrent_findings(setting: Setting, observations: Sequence[Observation]) -
     thresholds = setting.thresholds
     span = timedelta(hours=thresholds.concurrent_hours)
     singles = in_order(item for item, _ in single_kinds(setting, observations))
-    best: dict[tuple[AreaCode, date], Count] = {}
+    best: dict[tuple[AreaCode, date], tuple[Count, frozenset[AreaCode]]] = {}
     for start, anchor in enumerate(singles):
         following = [item for item in singles[start:] if item.occurred_at - anchor.occurred_at <= span]
+        key = (anchor.area, civil_day(anchor.occurred_at, setting.zone))
         for centre in sorted(setting.around(anchor.area)):
             zone = setting.around(centre)
-            members = [item for item in following if item.area in zone]
-            if len(members) < 2:  # noqa: PLR2004 (concurrent means more than one)
-                continue
-            scenes = different_scenes(members, timedelta(hours=thresholds.scene_hours))
-            count = Count(
-                tuple(members),
-                different_scenes(setting.fresh(members), timedelta(hours=thresholds.scene_hours)),
-                different_scenes(setting.recent(members), timedelta(hours=thresholds.scene_hours)),
-                scenes,
-            )
-            key = (anchor.area, civil_day(anchor.occurred_at, setting.zone))
-            if scenes > 1 and (key not in best or count.rank > best[key].rank):
-                best[key] = count
+            count = _scenes(setting, [item for item in following if item.area in zone])
+            if count.people > 1 and (key not in best or count.rank > best[key][0].rank):
+                best[key] = (count, zone)
+    # A window that lies within a stronger one says nothing new.
     kept = [
-        (key, count)
-        for key, count in sorted(best.items())
-        # A window that lies within a stronger one says nothing new.
-        if not any(
-            set(count.members) < set(other.members) and count.rank <= other.rank for other in best.values()
-        )
+        (key, count, zone)
+        for key, (count, zone) in sorted(best.items())
+        if not any(set(count.members) < set(other.members) for other, _ in best.values())
     ]
     return [
         Finding(
@@ -341,6 +335,7 @@ def concurrent_findings(setting: Setting, observations: Sequence[Observation]) -
             day=day,
             members=count.members,
             area=area,
+            zone=zone,
             people=count.people,
             fresh=count.fresh,
             recent=count.recent,
@@ -350,8 +345,18 @@ def concurrent_findings(setting: Setting, observations: Sequence[Observation]) -
             substance_class=shared_class(count.members),
             hours=thresholds.concurrent_hours,
         )
-        for (area, day), count in kept
+        for (area, day), count, zone in kept
     ]
+
+
+def _scenes(setting: Setting, members: Sequence[Observation]) -> Count:
+    one_place = timedelta(hours=setting.thresholds.scene_hours)
+    return Count(
+        tuple(members),
+        different_scenes(setting.fresh(members), one_place),
+        different_scenes(setting.recent(members), one_place),
+        different_scenes(members, one_place),
+    )
 
 
 def different_scenes(members: Sequence[Observation], one_place: timedelta) -> int:

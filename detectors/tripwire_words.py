@@ -113,7 +113,7 @@ def _expected(finding: Finding, setting: Setting) -> dict[Feed, float]:
         return {feed: rate * days / level.small_areas for feed, rate in level.casualties_per_day.items()}
     if finding.family == SINGLE:
         return {feed: rate * days for feed, rate in thresholds.level(finding.area).singles_per_day.items()}
-    zone = [thresholds.level(area) for area in sorted(setting.around(finding.area))]
+    zone = [thresholds.level(area) for area in sorted(finding.zone)]
     if finding.family == WATCH_LIST:
         sums = _sum(level.opioid_per_day for level in zone)
         found = _sum(level.singles_per_day for level in zone).get(Feed.DRUG_CHECKING, 0.0)
