@@ -85,7 +85,7 @@ _POSTCODE_AREAS = (
     "NP|NR|NW|OL|OX|PA|PE|PH|PL|PO|PR|RG|RH|RM|S|SA|SE|SG|SK|SL|SM|SN|SO|SP|SR|SS|ST|SW|SY|TA|TD|TF|TN|TQ|TR|TS|TW|UB|"
     "W|WA|WC|WD|WF|WN|WR|WS|WV|YO|ZE"
 )
-_OUTWARD = rf"(?:(?:{_POSTCODE_AREAS})\d[0-9A-Z]?|GIR)"
+_OUTWARD = rf"(?:{_POSTCODE_AREAS})\d[0-9A-Z]?"
 _INWARD = "[0-9][ABD-HJLNP-UW-Z]{2}"
 _POSTCODE = re.compile(
     rf"(?<![0-9A-Z]){_OUTWARD}(?:(?P<gap>[\s{_DASHES}._+/]{{1,3}})|)(?P<inward>{_INWARD})(?![0-9A-Z])",

@@ -7,6 +7,7 @@ before any row; a bad row is a problem in its place and never stops the others; 
 import csv
 import gzip
 import io
+import re
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +25,9 @@ from streams.screening import screen
 
 MOST_LINES = 50
 """A row of more lines than this is taken for a quotation mark that was never closed."""
+
+
+_UNDECODED = re.compile("[\udc80-\udcff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +151,7 @@ class MappedFile(Iterator[MappedRow]):
         if not self._mapper.passes(cell):
             self.tally.filtered += 1
             return None
-        if any(
-            "\udc80" <= character <= "\udcff"
-            for at in columns.values()
-            for character in cells[at]
-            if not character.isascii()
-        ):
+        if not all(map(str.isascii, cells)) and any(_UNDECODED.search(cells[at]) for at in columns.values()):
             self.tally.problems += 1
             sentence = f"The row is not in the encoding {self._mapping.encoding}; save the file in it, or name its own."
             return MappedRow(f"row {number}", problem=Problem("encoding", sentence))
@@ -213,7 +212,7 @@ def _opened(path: Path, encoding: str) -> IO[str]:
         raw = path.open("rb")
     except OSError as error:
         raise MappingError(f"The file {path.name} cannot be opened: {error.strerror}.") from None
-    if path.suffix == ".gz":
+    if path.suffix.lower() == ".gz":
         return io.TextIOWrapper(
             gzip.GzipFile(fileobj=raw), encoding=encoding, errors="surrogateescape", newline=""
         )

@@ -36,6 +36,7 @@ class Place:
                     f"The alias {alias!r} means {code!r}, which is no area of {geography.name}; correct it."
                 )
             self._words[word_of(alias)] = code
+        self._known = lru_cache(maxsize=4_096)(self._look_up)
         self._nearest = lru_cache(maxsize=65_536)(self._near)
         if rule.by == "position":
             self._check_positions()
@@ -49,7 +50,7 @@ class Place:
                 return self._known(text)
         return UNKNOWN_AREA
 
-    def _known(self, text: str) -> str:
+    def _look_up(self, text: str) -> str:
         meant = self._words.get(word_of(text))
         if meant is not None:
             return meant
