@@ -8,7 +8,8 @@ is made of bands. The drawing libraries load on the first picture, so that comma
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final, Literal, cast
+from itertools import pairwise
+from typing import Any, Final, Literal
 
 from schemas.disclosure import CountBand
 
@@ -164,14 +165,14 @@ def to_svg(spec: Spec) -> str:
     """Draw a spec as SVG."""
     import vl_convert  # noqa: PLC0415 (heavy)
 
-    return cast(str, vl_convert.vegalite_to_svg(spec, vl_version=_VERSION))
+    return vl_convert.vegalite_to_svg(spec, vl_version=_VERSION)
 
 
 def to_png(spec: Spec, *, scale: float = 2) -> bytes:
     """Draw a spec as PNG, at ``scale`` pixels to the point."""
     import vl_convert  # noqa: PLC0415 (heavy)
 
-    return cast(bytes, vl_convert.vegalite_to_png(spec, vl_version=_VERSION, scale=scale))
+    return vl_convert.vegalite_to_png(spec, vl_version=_VERSION, scale=scale)
 
 
 _VERSION: Final = "6.1"
@@ -193,7 +194,7 @@ def rewound(geometry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_clockwise(ring: Sequence[Sequence[float]]) -> bool:
-    return sum((b[0] - a[0]) * (b[1] + a[1]) for a, b in zip(ring, ring[1:], strict=False)) > 0
+    return sum((b[0] - a[0]) * (b[1] + a[1]) for a, b in pairwise(ring)) > 0
 
 
 def _finished(chart: Any) -> Spec:  # noqa: ANN401 (Altair's charts share no useful type)
