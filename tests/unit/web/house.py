@@ -3,18 +3,21 @@
 import asyncio
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import httpx
 from fastapi import FastAPI
 from pydantic import SecretStr
 
+from alerts.attach import attach_or_open
 from alerts.desk import Desk
 from alerts.people import Person, grant, save_person
 from alerts.settings import AlertsSettings, ChannelSettings, Contact, LinkSettings
 from schemas.authorise import SYSTEM, Role
-from schemas.geography import load_kent_and_medway
-from schemas.vocabulary import Jurisdiction
+from schemas.geography import AreaCode, load_kent_and_medway
+from schemas.signals import FeedEvidence, Signal
+from schemas.substances import SubstanceClass
+from schemas.vocabulary import Feed, Jurisdiction, Tier
 from streams.log.embedded import EmbeddedLog
 from streams.profile import JurisdictionProfile
 from tocsin.clocks import VirtualClock
@@ -86,6 +89,41 @@ class House:
         path = self.mailbox.links[-1][1].removeprefix(BASE_URL)
         assert client.post(path).status_code == 303
         return client
+
+    def incident(self, place: Jurisdiction = KENT, **changes: object) -> str:
+        """Open an incident of three naloxone administrations in Thanet; return its id."""
+        now = self.clock.now()
+        with self.database.write() as connection:
+            return attach_or_open(connection, [signal(place, **changes)], now, desk=self.services.desk)[0]
+
+
+def signal(place: Jurisdiction = KENT, **changes: object) -> Signal:
+    """A signal of 13 in Thanet, where two were expected: a figure that no safe text holds."""
+    content: dict[str, object] = {
+        "jurisdiction": place,
+        "detector": "area_counts",
+        "family": "area_counts",
+        "key": "E07000114",
+        "areas": (AreaCode("E07000114"),),
+        "window_start": date(2018, 1, 28),
+        "window_end": date(2018, 1, 29),
+        "feeds": (
+            FeedEvidence(feed=Feed.AMBULANCE_NALOXONE, observed=13, expected=0.43),
+            FeedEvidence(feed=Feed.SUSPECTED_DEATHS, observed=3, expected=0.06),
+        ),
+        "substance_class": SubstanceClass.UNKNOWN_OPIOID,
+        "observed": 16,
+        "expected": 0.49,
+        "interval": (0, 3),
+        "p_value": 1e-9,
+        "recurrence_interval_days": 4_000,
+        "tier": Tier.PAGE,
+        "newest_evidence_at": NOW,
+        "serious_outcome": True,
+        "model_version": "test",
+        "sentence": "16 events in Thanet in 2 days where 0.49 were expected.",
+    }
+    return Signal.model_validate(content | changes)
 
 
 def form_token(page: str) -> str:
