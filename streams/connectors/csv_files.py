@@ -6,7 +6,6 @@ before any row; a bad row is a problem in its place and never stops the others; 
 
 import csv
 import gzip
-import io
 import re
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
@@ -209,11 +208,8 @@ def _opened(path: Path, encoding: str) -> IO[str]:
     # A byte that is not of the encoding spoils its own row, not the file.
     encoding = "utf-8-sig" if encoding == "utf-8" else encoding
     try:
-        raw = path.open("rb")
+        if path.suffix.lower() == ".gz":
+            return gzip.open(path, "rt", encoding=encoding, errors="surrogateescape", newline="")
+        return path.open(encoding=encoding, errors="surrogateescape", newline="")
     except OSError as error:
         raise MappingError(f"The file {path.name} cannot be opened: {error.strerror}.") from None
-    if path.suffix.lower() == ".gz":
-        return io.TextIOWrapper(
-            gzip.GzipFile(fileobj=raw), encoding=encoding, errors="surrogateescape", newline=""
-        )
-    return io.TextIOWrapper(raw, encoding=encoding, errors="surrogateescape", newline="")

@@ -216,7 +216,7 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _whole(digits: str) -> int:
-    if len(digits) > MOST_DIGITS:
+    if len(digits.lstrip("-")) > MOST_DIGITS:
         raise _Flaw(
             "number", f"The record holds a number of more than {MOST_DIGITS} digits; send codes as text."
         )
