@@ -4,10 +4,11 @@
 intake knows what it has, and quarantine keeps a refused record once.
 """
 
+import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
@@ -78,10 +79,17 @@ def load_file(  # noqa: PLR0913 (the parts of the house that a file passes)
         received_at=received_at,
         delivery=delivery,
     )
-    rows = read_events(path, mapping, profile.geography, taxonomy)
+    # Of a row that cannot be read only its place is kept, so a time that stays the same must tell that it is a repeat.
+    written_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    unreadable = replace(stamp, received_at=min(written_at, received_at))
+    file = _digest(path)
+    rows = read_events(path, mapping, profile.geography, taxonomy, tables=(path.parent,))
     logged = quarantined = 0
     while batch := list(islice(rows, _BATCH)):
-        taken = [_taken(row, stamp) for row in batch]
+        taken = [
+            _taken(row, unreadable if row.event is None and row.content is None else stamp, file)
+            for row in batch
+        ]
         records = [one for one in taken if isinstance(one, LogRecord)]
         refused = [one for one in taken if isinstance(one, QuarantineItem)]
         # Quarantine first: if the process dies in between, sending the file again repeats nothing and loses nothing.
@@ -96,11 +104,18 @@ def load_file(  # noqa: PLR0913 (the parts of the house that a file passes)
     return _told(rows.tally, logged, quarantined)
 
 
-def _taken(row: MappedRow, stamp: Stamp) -> LogRecord | QuarantineItem:
+def _taken(row: MappedRow, stamp: Stamp, file: str) -> LogRecord | QuarantineItem:
+    place = f"{row.place} of file {file}"
     if row.event is not None:
-        return take(as_content(row.event), row.place, stamp)
+        return take(as_content(row.event), place, stamp)
     assert row.problem is not None  # noqa: S101 (a row has an event or a problem)
-    return stamp.quarantined(row.place, row.problem, row.content, complete=row.content_complete)
+    return stamp.quarantined(place, row.problem, row.content, complete=row.content_complete)
+
+
+def _digest(path: Path) -> str:
+    """Return what tells this file from others; its name is not kept, since somebody may have put a name there."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:12]
 
 
 def _told(tally: Tally, logged: int, quarantined: int) -> Loaded:

@@ -64,10 +64,27 @@ def _jurisdictions(settings: Settings) -> Iterator[str]:
             geography_of(one)
         except (OSError, ValueError) as error:
             yield f"jurisdictions.{name}.geography: {sentence(error)}"
+        if problem := holidays_problem(one.holiday_country, one.holiday_subdivision):
+            yield f"jurisdictions.{name}.{problem}"
         try:
             learnt_for(Jurisdiction(name), one.thresholds)
         except ThresholdsError as error:
             yield f"jurisdictions.{name}.thresholds: {sentence(error)}"
+
+
+def holidays_problem(country: str, subdivision: str | None) -> str | None:
+    """Say which of the two is not one whose bank holidays are known; nothing if both are."""
+    from holidays import country_holidays
+
+    try:
+        country_holidays(country, years=2020)
+    except NotImplementedError:
+        return f"holiday_country: no bank holidays are known of {country}; give an ISO 3166 code, such as GB."
+    try:
+        country_holidays(country, subdiv=subdivision, years=2020)
+    except NotImplementedError:
+        return f"holiday_subdivision: {country} has no part {subdivision} with bank holidays of its own."
+    return None
 
 
 def _numbering(settings: Settings) -> Iterator[str]:

@@ -66,13 +66,23 @@ def replay(  # noqa: PLR0917 (click gives them by name)
 
     The same engine as ever takes the rows of FILES on the virtual clock, and says what it found.
     """
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    from schemas.geography import GeographyError
     from streams.connectors.mapping import MappingError
+    from tocsin.cli.config_check import holidays_problem
     from tocsin.replay import ReplayError
     from tocsin.replay import main as play
 
     if first_day is not None and last_day is not None and last_day < first_day:
         raise click.UsageError("--to must not be before --from.")
-    with told(MappingError, ReplayError, exit_code=USAGE):
+    try:
+        ZoneInfo(time_zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise click.UsageError("--time-zone is not a known time zone, such as Europe/London.") from None
+    if problem := holidays_problem(holiday_country, holiday_subdivision):
+        raise click.UsageError(f"--{problem.replace('_', '-', 1)}")
+    with told(MappingError, GeographyError, ReplayError, exit_code=USAGE):
         play(
             files,
             mapping=mapping,

@@ -1,6 +1,8 @@
 """Records from the command line: a file loaded, a refused record corrected, counts checked."""
 
 import json
+import os
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,7 @@ a-2,2018-01-20,E07000114,other
 a-3,2018-01-21,E07000106,naloxone
 a-4,2018-01-21,E07999999,naloxone
 a-5,not a day,E07000106,naloxone
+a-6,2018-01-21
 """
 
 
@@ -48,6 +51,8 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
     """A CSV file and its mapping."""
     (tmp_path / "calls.toml").write_text(MAPPING, encoding="utf-8")
     (tmp_path / "calls.csv").write_text(ROWS, encoding="utf-8")
+    written_at = (NOW - timedelta(hours=1)).timestamp()
+    os.utime(tmp_path / "calls.csv", (written_at, written_at))
     return tmp_path / "calls.csv", tmp_path / "calls.toml"
 
 
@@ -84,21 +89,24 @@ def take_in(folder: Path, clock: VirtualClock) -> object:
 def test_loading_a_file_says_what_became_of_every_row(load: object, writing: object) -> None:
     done = load()  # type: ignore[operator]
     assert done.exit_code == 0, done.output
-    assert "5 rows: 3 taken in, 1 filtered out by the mapping, 1 in quarantine." in done.stdout
+    assert "6 rows: 3 taken in, 1 filtered out by the mapping, 2 in quarantine." in done.stdout
     assert "1 name no known area and count for the whole of kent-and-medway." in done.stdout
     with writing() as connection:  # type: ignore[operator]
         rows = connection.execute(select(event_log.c.delivery, event_log.c.origin)).all()
     assert [tuple(row) for row in rows] == [("live", "file:calls")] * 3
 
 
-def test_loading_it_again_stores_nothing_twice(load: object, take_in: object, writing: object) -> None:
+def test_loading_it_again_stores_nothing_twice(
+    load: object, take_in: object, clock: VirtualClock, writing: object
+) -> None:
     for _ in range(2):
         load()  # type: ignore[operator]
         take_in()  # type: ignore[operator]
+        clock.move_to(NOW + timedelta(hours=1))
     with writing() as connection:  # type: ignore[operator]
         versions = connection.execute(select(func.count()).select_from(event_version)).scalar_one()
         waiting = connection.execute(select(func.count()).select_from(quarantine)).scalar_one()
-    assert (versions, waiting) == (3, 1)
+    assert (versions, waiting) == (3, 2)
 
 
 def test_a_backfill_is_marked_as_such_so_that_it_never_pages(load: object, writing: object) -> None:
@@ -131,7 +139,7 @@ def test_what_waits_in_quarantine_is_listed_with_its_reason(tocsin: Tocsin, load
     assert "holds no date" in shown
     listed = json.loads(tocsin("quarantine", "list", "--json").stdout)
     assert listed["classification"] == "internal"
-    assert listed["counts"] == {"waiting": 1}
+    assert listed["counts"] == {"waiting": 2}
 
 
 @pytest.fixture

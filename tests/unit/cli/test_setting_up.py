@@ -83,6 +83,14 @@ def test_check_config_can_show_the_defaults_too(tocsin: Tocsin) -> None:
             "jurisdictions.elsewhere.thresholds: The thresholds file",
         ),
         (
+            '\n[jurisdictions.elsewhere]\nname = "Elsewhere"\nholiday_country = "ZZ"\n',
+            "jurisdictions.elsewhere.holiday_country: no bank holidays are known of ZZ",
+        ),
+        (
+            '\n[jurisdictions.elsewhere]\nname = "Elsewhere"\nholiday_subdivision = "KENT"\n',
+            "jurisdictions.elsewhere.holiday_subdivision: GB has no part KENT",
+        ),
+        (
             '\n[jurisdictions.kent-and-more]\nname = "Kent and more"\n',
             "alerts.incident_prefixes: kent-and-medway and kent-and-more would both number their incidents KM",
         ),
@@ -95,7 +103,7 @@ def test_check_config_can_show_the_defaults_too(tocsin: Tocsin) -> None:
             "drop_folders.1.jurisdiction: surrey is not a jurisdiction of the settings.",
         ),
     ],
-    ids=["geography", "thresholds", "numbering", "mapping", "jurisdiction"],
+    ids=["geography", "thresholds", "holidays", "part", "numbering", "mapping", "jurisdiction"],
 )
 def test_check_config_names_a_file_or_name_that_cannot_be_used(
     tocsin: Tocsin, folder: Path, more: str, sentence: str
