@@ -127,8 +127,8 @@ class RowMapper:
             value = self._value(f"fields.{name}", rule, cell)
             if value not in (None, ""):
                 content[name] = value
-        for number, rule in enumerate(mapping.substances):
-            self._substances(content, number, rule, cell)
+        for number, named in enumerate(mapping.substances):
+            self._substances(content, number, named, cell)
         moment, has_time = self._moment(cell)
         precision = self._value("occurred_at.precision", mapping.occurred_at.precision, cell)
         content["precision"] = precision or (Precision.MINUTE if has_time else Precision.DAY).value

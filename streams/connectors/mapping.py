@@ -261,10 +261,10 @@ class FileMapping(_Part):
     @model_validator(mode="after")
     def _fits_the_feed(self) -> Self:
         known = set(_MODELS[self.feed].model_fields)
-        for rule in self.substances:
-            if rule.field not in known:
+        for named in self.substances:
+            if named.field not in known:
                 raise ValueError(
-                    f"a record of the feed {self.feed} has no field {rule.field!r} for substances"
+                    f"a record of the feed {self.feed} has no field {named.field!r} for substances"
                 )
         allowed = sorted(known - _MADE_ELSEWHERE)
         for name, rule in self.fields.items():

@@ -98,7 +98,9 @@ def test_a_byte_order_mark_and_a_windows_encoding_are_read(read: Read) -> None:
         delimiter=";",
         substances=[{"field": "suspected", "names": ["Café"]}],
     )
-    assert only(rows).suspected == ("heroin",)
+    event = only(rows)
+    assert isinstance(event, SuspectedDeath)
+    assert event.suspected == ("heroin",)
 
 
 # Bad rows
