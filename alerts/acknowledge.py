@@ -222,7 +222,8 @@ def _insert(
     before = connection.execute(
         select(func.count()).select_from(acknowledgement).where(_ACK.incident_id == row.id)
     ).scalar_one()
-    made = digest("acknowledgement", row.id, before + 1)
+    # Its number comes first, so that several of one moment keep their order.
+    made = f"{before + 1:04d}-{digest('acknowledgement', row.id, before + 1)[:24]}"
     connection.execute(
         insert(acknowledgement).values(
             id=made,

@@ -6,7 +6,7 @@ read afterwards is what we committed; on SQLite the writing transaction already 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Table, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -44,9 +44,18 @@ def hold(connection: Connection, jurisdiction: Jurisdiction) -> None:
 
 
 def insert_missing(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> int:
-    """Insert the rows whose key is not there yet; return how many there were (the rest are left as they stand)."""
-    if not rows:
-        return 0
+    """Insert the rows whose key is not there yet; return how many there were (the rest are left as they stand).
+
+    ``rows`` all have the same columns. They are counted by what comes back, because a driver need not say how many
+    rows such an insert made.
+    """
     make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    statement: Any = make(table).on_conflict_do_nothing()
-    return sum(connection.execute(statement, row).rowcount for row in rows)
+    made = 0
+    for start in range(0, len(rows), _ROWS_A_STATEMENT):
+        statement: Any = make(table).values([dict(row) for row in rows[start : start + _ROWS_A_STATEMENT]])
+        statement = statement.on_conflict_do_nothing().returning(*table.primary_key.columns)
+        made += len(connection.execute(statement).all())
+    return made
+
+
+_ROWS_A_STATEMENT: Final = 100

@@ -14,7 +14,14 @@ from alerts.channels import PermanentFailure
 from alerts.desk import Desk
 from alerts.jobs import people_jobs
 from alerts.reading import get_incident
-from alerts.settings import AlertsSettings, ChannelSettings, ConsoleLogSettings, Contact, EmailSettings, LinkSettings
+from alerts.settings import (
+    AlertsSettings,
+    ChannelSettings,
+    ConsoleLogSettings,
+    Contact,
+    EmailSettings,
+    LinkSettings,
+)
 from schemas.authorise import Authentication, Principal, Role
 from schemas.geography import AreaCode, load_kent_and_medway
 from schemas.incidents import Acknowledgement, Incident, Outcome
@@ -153,7 +160,9 @@ class Timeline:
     ) -> Acknowledgement:
         principal = self.principal(person, **how)
         with self.database.write() as connection:
-            given = acknowledge(connection, incident_id, principal, self.clock.now(), review_by, desk=self.desk)
+            given = acknowledge(
+                connection, incident_id, principal, self.clock.now(), review_by, desk=self.desk
+            )
         self.run()
         return given
 
@@ -187,7 +196,9 @@ class Timeline:
         """Run the jobs at each moment at which one is due, up to and including ``moment``."""
         for _ in range(10_000):
             now = self.clock.now()
-            dues = [(due, job) for job in self.jobs if (due := job.next_due(now)) is not None and due <= moment]
+            dues = [
+                (due, job) for job in self.jobs if (due := job.next_due(now)) is not None and due <= moment
+            ]
             if not dues:
                 break
             due, job = min(dues, key=lambda pair: pair[0])

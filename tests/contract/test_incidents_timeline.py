@@ -58,7 +58,9 @@ def test_an_acknowledgement_ends_the_reminders_until_its_review_by(timeline: Tim
     assert timeline.incident(incident).phase is Phase.ACKNOWLEDGED
 
 
-def test_a_lapsed_acknowledgement_is_heard_of_by_its_giver_and_whoever_is_on_call_now(timeline: Timeline) -> None:
+def test_a_lapsed_acknowledgement_is_heard_of_by_its_giver_and_whoever_is_on_call_now(
+    timeline: Timeline,
+) -> None:
     (incident,) = timeline.signals(two_feeds())
     timeline.acknowledge(incident, "asha", at("2018-01-22 21:00"))
     timeline.sent()
@@ -72,7 +74,9 @@ def test_a_lapsed_acknowledgement_is_heard_of_by_its_giver_and_whoever_is_on_cal
     assert timeline.sent() == []
 
 
-def test_others_already_told_get_one_quiet_word_and_their_pending_messages_are_not_sent(timeline: Timeline) -> None:
+def test_others_already_told_get_one_quiet_word_and_their_pending_messages_are_not_sent(
+    timeline: Timeline,
+) -> None:
     (incident,) = timeline.signals(two_feeds())
     timeline.advance_to(at("2018-01-22 12:20"))
     timeline.sent()
@@ -121,7 +125,9 @@ def test_at_two_in_the_morning_a_page_of_two_feeds_rings(database: SqlDatabase) 
     assert timeline.sent() == [("23 02:00", "page", "ben")]
 
 
-def test_at_two_in_the_morning_a_page_tripwire_rings_and_stale_evidence_does_not(database: SqlDatabase) -> None:
+def test_at_two_in_the_morning_a_page_tripwire_rings_and_stale_evidence_does_not(
+    database: SqlDatabase,
+) -> None:
     timeline = Timeline(database, at("2018-01-26 02:00"))
     stale = two_feeds(key="stale", areas=(CANTERBURY,), newest_evidence_at=at("2018-01-23 01:59"))
     timeline.signals(stale)
@@ -174,7 +180,9 @@ def test_a_repeat_of_a_signal_tells_nobody_again(timeline: Timeline) -> None:
 
 WORSE = {
     Worse.NEW_FEED: two_feeds(key="both"),
-    Worse.NEW_AREA: signal(key="canterbury", areas=(CANTERBURY,), tier=Tier.PAGE, window_end=date(2018, 1, 22)),
+    Worse.NEW_AREA: signal(
+        key="canterbury", areas=(CANTERBURY,), tier=Tier.PAGE, window_end=date(2018, 1, 22)
+    ),
     Worse.LAB_CONFIRMED: signal(lab_confirmed=True),
     Worse.FIRST_DEATH: signal(serious_outcome=True),
     Worse.EXCESS_DOUBLED: signal(observed=10),
@@ -183,7 +191,9 @@ WORSE = {
 
 
 @pytest.mark.parametrize("reason", list(WORSE))
-def test_what_got_worse_is_told_once_and_wants_a_new_acknowledgement(database: SqlDatabase, reason: Worse) -> None:
+def test_what_got_worse_is_told_once_and_wants_a_new_acknowledgement(
+    database: SqlDatabase, reason: Worse
+) -> None:
     timeline = Timeline(database)
     # A signal for both areas first, so that Canterbury belongs to the same incident.
     both = signal(key="pair", areas=(CANTERBURY, THANET), tier=Tier.REVIEW)
@@ -322,7 +332,10 @@ def test_people_of_a_message_learn_no_figure(timeline: Timeline) -> None:
     timeline.signals(signal(feeds=feeds, observed=6, expected=0.6))
     (message,) = timeline.mailbox.messages
     text = " ".join(message.card.lines)
-    assert "Ambulance naloxone: fewer than 8 cases in the 2 days to Mon 12:00, well above usual for here." in text
+    assert (
+        "Ambulance naloxone: fewer than 8 cases in the 2 days to Mon 12:00, well above usual for here."
+        in text
+    )
     assert "0.6" not in text
     assert " 6 " not in text
     assert KENT not in text
