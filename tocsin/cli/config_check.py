@@ -4,6 +4,7 @@ For ``tocsin check-config``. It opens files and nothing else: no database, no ne
 """
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,7 +24,8 @@ def problems_in(settings: Settings) -> list[str]:
 
 def what_stops_the_service(settings: Settings) -> list[str]:
     """Return the problems with which nothing could run at all; the others leave most of the service useful."""
-    return [*_database(settings), *_jurisdictions(settings), *_numbering(settings)]
+    database = database_problem(settings)
+    return [*([database] if database else []), *_jurisdictions(settings), *_numbering(settings)]
 
 
 def notes_on(settings: Settings) -> list[str]:
@@ -31,7 +33,8 @@ def notes_on(settings: Settings) -> list[str]:
     return [*_reach(settings), *_exposure(settings), *_calibration(settings)]
 
 
-def _database(settings: Settings) -> Iterator[str]:
+def database_problem(settings: Settings) -> str | None:
+    """Say why the database's address cannot be used at all; nothing if it can."""
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 
@@ -40,9 +43,12 @@ def _database(settings: Settings) -> Iterator[str]:
     except ArgumentError:
         url = None
     if url is None or url.drivername not in ("sqlite", "postgresql+psycopg"):
-        yield "database_url must begin with sqlite:/// or postgresql+psycopg://."
-    elif url.drivername == "sqlite" and not url.database:
-        yield "database_url names no file; write sqlite:///PATH."
+        return "database_url must begin with sqlite:/// or postgresql+psycopg://."
+    if url.drivername == "sqlite" and not url.database:
+        return "database_url names no file; write sqlite:///PATH."
+    if url.drivername == "postgresql+psycopg" and find_spec("psycopg") is None:
+        return "database_url names PostgreSQL, and its driver is not installed; install tocsin[postgresql]."
+    return None
 
 
 def _fallback(settings: Settings) -> Iterator[str]:

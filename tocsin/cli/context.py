@@ -80,8 +80,11 @@ class Context:
     @contextmanager
     def database(self, *, checked: bool = True) -> "Iterator[SqlDatabase]":
         """Open the database for as long as the block runs; refuse one whose tables are not this Tocsin's."""
+        from tocsin.cli.config_check import database_problem
         from tocsin.database import SqlDatabase
 
+        if problem := database_problem(self.settings):
+            raise Problem(problem, USAGE)
         opened = SqlDatabase(self.settings.database_url.get_secret_value())
         try:
             if checked:
@@ -143,11 +146,17 @@ def sentence(error: Exception) -> str:
     return words if words.endswith((".", "!", "?")) else f"{words}."
 
 
+def _path_of(database: "SqlDatabase") -> Path | None:
+    """Return the file of an SQLite database."""
+    path = database.url.database
+    return Path(path) if database.is_sqlite and path and path != ":memory:" else None
+
+
 def _check_version(database: "SqlDatabase") -> None:
     from schemas import migrations
 
-    path = database.url.database
-    if database.is_sqlite and path and path != ":memory:" and not Path(path).exists():
+    path = _path_of(database)
+    if path is not None and not path.exists():
         raise Problem(f"There is no database at {path} yet; make it with `tocsin db upgrade`.")
     with database.read() as connection:
         found = migrations.current(connection)

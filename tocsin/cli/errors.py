@@ -7,6 +7,7 @@ shown with ``--debug`` only: it may hold what a record says.
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any
 
 import click
@@ -34,6 +35,14 @@ def told(*kinds: type[Exception], exit_code: int = TRIED) -> Iterator[None]:
         yield
     except kinds as error:
         raise Problem(str(error), exit_code) from error
+
+
+def refuse_missing_folder(file: Path | None) -> None:
+    """Refuse to begin long work whose result would have no folder to go to."""
+    if file is not None and not file.absolute().parent.is_dir():
+        raise Problem(
+            f"There is no folder {file.absolute().parent} to write {file.name} in; make it first.", USAGE
+        )
 
 
 def problem_of(error: Exception) -> Problem:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from tocsin.cli.errors import USAGE, told
+from tocsin.cli.errors import USAGE, refuse_missing_folder, told
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -71,17 +71,19 @@ def replay(  # noqa: PLR0917 (click gives them by name)
     from schemas.geography import GeographyError
     from streams.connectors.mapping import MappingError
     from tocsin.cli.config_check import holidays_problem
-    from tocsin.replay import ReplayError
-    from tocsin.replay import main as play
 
     if first_day is not None and last_day is not None and last_day < first_day:
         raise click.UsageError("--to must not be before --from.")
+    refuse_missing_folder(json_file)
     try:
         ZoneInfo(time_zone)
     except (ZoneInfoNotFoundError, ValueError):
         raise click.UsageError("--time-zone is not a known time zone, such as Europe/London.") from None
     if problem := holidays_problem(holiday_country, holiday_subdivision):
         raise click.UsageError(f"--{problem.replace('_', '-', 1)}")
+    from tocsin.replay import ReplayError
+    from tocsin.replay import main as play
+
     with told(MappingError, GeographyError, ReplayError, exit_code=USAGE):
         play(
             files,

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from tocsin.cli.context import Context, pass_context
-from tocsin.cli.errors import USAGE, Problem, told
+from tocsin.cli.errors import USAGE, Problem, refuse_missing_folder, told
 
 
 @click.command()
@@ -15,15 +15,16 @@ def run(context: Context) -> None:
 
     That is the console, the API, and everything that works in the background.
     """
-    from schemas.migrations import UnknownVersionError
     from tocsin.cli.config_check import problems_in, what_stops_the_service
-    from tocsin.service import AlreadyRunningError
-    from tocsin.service import run as run_service
 
     if problems := what_stops_the_service(context.settings):
         raise Problem("\n".join(problems), USAGE)
     for problem in problems_in(context.settings):
         click.echo(f"Warning: {problem}", err=True)
+    from schemas.migrations import UnknownVersionError
+    from tocsin.service import AlreadyRunningError
+    from tocsin.service import run as run_service
+
     with told(AlreadyRunningError, UnknownVersionError):
         status = run_service(context.settings)
     click.get_current_context().exit(status)
@@ -49,6 +50,7 @@ def demo(no_serve: bool, json_file: Path | None, seed: int, port: int | None, di
 
     Two years of Kent and Medway as history, a quiet year, and two clusters; then the console, until Ctrl-C.
     """
+    refuse_missing_folder(json_file)
     from tocsin.demo import main as play
 
     play(serve=not no_serve, json_file=json_file, seed=seed, port=port, directory=directory)

@@ -125,6 +125,16 @@ def test_check_config_refuses_a_database_that_tocsin_does_not_speak(
     assert "hunter2" not in done.output
 
 
+def test_a_database_that_does_not_answer_is_one_sentence_without_its_password(
+    tocsin: Tocsin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("psycopg")
+    monkeypatch.setenv("TOCSIN__DATABASE_URL", "postgresql+psycopg://tocsin:hunter2@127.0.0.1:1/tocsin")
+    done = tocsin("incidents", "list")
+    assert "check database_url and that the database runs" in said(done)
+    assert "hunter2" not in done.output
+
+
 def test_a_command_without_a_database_says_how_to_make_one(tocsin: Tocsin, folder: Path) -> None:
     (folder / "tocsin-data" / "tocsin.sqlite").unlink()
     assert "make it with `tocsin db upgrade`" in said(tocsin("incidents", "list"))
