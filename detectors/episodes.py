@@ -14,12 +14,17 @@ from scipy.sparse.csgraph import minimum_spanning_tree
 
 from detectors.history import Series
 from detectors.scoring import Scores
-from detectors.zones import Zones
+from detectors.zones import ZoneKind, Zones
 from schemas.overlap import GAP_DAYS, classes_overlap
 from schemas.substances import SubstanceClass
 from schemas.vocabulary import Feed
 
 FloatArray = NDArray[np.float64]
+
+_CONVINCING = 6.0
+"""A score that chance gives a jurisdiction less than about once in a year or two, wherever thresholds are."""
+
+_NEARLY_ALL = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +44,14 @@ class Alarm:
 def strongest_tellings(scores: Scores, zones: Zones, series: tuple[Series, ...]) -> list[int]:
     """Return which candidates of one look stand: those that no stronger one of the same feed already tells.
 
-    A candidate is dropped if a stronger one that stands shares a place and a class with it. Only stronger ones decide,
-    so the ones that stand above any threshold do not depend on the threshold.
+    A candidate is dropped if a stronger one that stands shares a place and a class with it. The whole jurisdiction is
+    also dropped where a few places, each convincing alone, hold nearly all of its excess: "here and there" says more
+    than "everywhere". Neither rule knows a threshold, so what stands above one does not depend on it.
     """
     standing: list[int] = []
     for index in range(len(scores)):
+        if _is_told_by_its_parts(scores, zones, index):
+            continue
         feed, name = series[scores.series[index]]
         mask = zones.masks[scores.zone[index]]
         for other in standing:
@@ -53,6 +61,19 @@ def strongest_tellings(scores: Scores, zones: Zones, series: tuple[Series, ...])
         else:
             standing.append(index)
     return standing
+
+
+def _is_told_by_its_parts(scores: Scores, zones: Zones, index: int) -> bool:
+    if zones.zones[scores.zone[index]].kind is not ZoneKind.ALL or scores.score[index] < _CONVINCING:
+        return False
+    excess = scores.observed - scores.expected
+    covered, told = 0, 0.0
+    for part in np.flatnonzero((scores.series == scores.series[index]) & (scores.score >= _CONVINCING)):
+        mask = zones.masks[scores.zone[part]]
+        if zones.zones[scores.zone[part]].kind is not ZoneKind.ALL and not mask & covered:
+            covered |= mask
+            told += float(excess[part])
+    return told >= _NEARLY_ALL * float(excess[index])
 
 
 def alarms_of(scores: Scores, zones: Zones, series: tuple[Series, ...], day: int) -> list[Alarm]:
@@ -104,6 +125,8 @@ def episode_steps(alarms: list[Alarm]) -> tuple[FloatArray, FloatArray]:
         same = table[classes[earlier], classes[later]] & (bits[earlier] & bits[later]).any(axis=1)
         left.append(earlier[same])
         right.append(later[same])
+    if not left:
+        return np.sort(scores)[::-1], np.zeros(0)
     a, b = np.concatenate(left), np.concatenate(right)
     weaker = np.minimum(scores[a], scores[b])
     # The tree minimises and treats 0 as no link: strong links become small positive lengths.

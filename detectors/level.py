@@ -34,6 +34,7 @@ _NEIGHBOUR_WEEKS = 8
 OUTBREAK_RESIDUAL = 2.58
 """Noufaily et al. 2013, Statist. Med. 32:1206, section 3.3."""
 
+_HOPELESS_RESIDUAL = 10.0
 _NORMAL_QUARTILES = 1.349
 """Distance between the quartiles of a standard normal variable."""
 
@@ -74,6 +75,8 @@ def outbreak_weights(counts: FloatArray, exposure: FloatArray) -> FloatArray:
     residual = residual / np.maximum((high - low) / _NORMAL_QUARTILES, 1.0)
     outbreak = (residual > OUTBREAK_RESIDUAL) & (counts >= _FEWEST_IN_OUTBREAK) & (exposure > 0)
     weights: FloatArray = np.where(outbreak, 1.0 / np.maximum(residual, 1.0) ** 2, 1.0)
+    # The squared count of an absurd week would outgrow its weight.
+    weights[outbreak & (residual > _HOPELESS_RESIDUAL)] = 0.0
     return weights
 
 

@@ -6,7 +6,6 @@ A new detector joins by one line in ``DETECTORS``.
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,25 +18,29 @@ from detectors.zones import Zones
 from schemas.substances import SubstanceClass
 from schemas.vocabulary import Feed, Tier
 
+from .conftest import County
+
 DETECTORS: dict[str, Callable[[Zones], Detector]] = {"area_counts": AreaCounts}
 DAYS = 500
 
 
 @pytest.fixture(params=sorted(DETECTORS))
-def detector(request: pytest.FixtureRequest, county: Any) -> Detector:
+def detector(request: pytest.FixtureRequest, county: County) -> Detector:
     return DETECTORS[request.param](county.zones)
 
 
 @pytest.fixture
-def outbreak(county: Any) -> CountCube:
-    return county.with_cases(
-        county.cube(DAYS), Feed.AMBULANCE_NALOXONE, SubstanceClass.OPIATE, 2, [2, 3, 3]
-    )
+def outbreak(county: County) -> CountCube:
+    return county.with_cases(county.cube(DAYS), Feed.AMBULANCE_NALOXONE, SubstanceClass.OPIATE, 2, [2, 3, 3])
 
 
-def test_what_it_is_given_is_not_changed(county: Any, detector: Detector, outbreak: CountCube) -> None:
+def test_what_it_is_given_is_not_changed(county: County, detector: Detector, outbreak: CountCube) -> None:
     look = county.look(outbreak)
-    before = (outbreak.counts.copy(), look.baseline.to_json(), {k: v.copy() for k, v in look.completeness.items()})
+    before = (
+        outbreak.counts.copy(),
+        look.baseline.to_json(),
+        {k: v.copy() for k, v in look.completeness.items()},
+    )
     outbreak.counts.flags.writeable = False
     assert detector.detect(look)
     assert np.array_equal(outbreak.counts, before[0])
@@ -45,12 +48,14 @@ def test_what_it_is_given_is_not_changed(county: Any, detector: Detector, outbre
     assert all(np.array_equal(look.completeness[feed], law) for feed, law in before[2].items())
 
 
-def test_the_same_look_gives_the_same_signals_to_the_byte(county: Any, detector: Detector, outbreak: CountCube) -> None:
+def test_the_same_look_gives_the_same_signals_to_the_byte(
+    county: County, detector: Detector, outbreak: CountCube
+) -> None:
     first = [signal.model_dump_json() for signal in detector.detect(county.look(outbreak))]
     assert first == [signal.model_dump_json() for signal in detector.detect(county.look(outbreak))]
 
 
-def test_the_order_in_which_records_arrive_does_not_matter(county: Any, detector: Detector) -> None:
+def test_the_order_in_which_records_arrive_does_not_matter(county: County, detector: Detector) -> None:
     history = county.history(DAYS, seed=3)
     shuffled = np.random.default_rng(1).permutation(history.day.size)
     other = OccurrenceHistory(
@@ -58,14 +63,19 @@ def test_the_order_in_which_records_arrive_does_not_matter(county: Any, detector
         history.n_days,
         history.areas,
         history.series,
-        *(column[shuffled] for column in (history.day, history.known_day, history.area, history.series_index)),
+        *(
+            column[shuffled]
+            for column in (history.day, history.known_day, history.area, history.series_index)
+        ),
     )
     looks = [county.look(item.as_known().advance_to(DAYS - 1)) for item in (history, other)]
     assert looks[0].baseline.to_json() == looks[1].baseline.to_json()
     assert detector.detect(looks[0]) == detector.detect(looks[1])
 
 
-def test_a_replay_has_one_signal_for_each_identity(county: Any, detector: Detector, outbreak: CountCube) -> None:
+def test_a_replay_has_one_signal_for_each_identity(
+    county: County, detector: Detector, outbreak: CountCube
+) -> None:
     identities = [
         (signal.jurisdiction, signal.detector, signal.key, signal.window_end)
         for signal in detector.detect(county.look(outbreak))
@@ -73,7 +83,9 @@ def test_a_replay_has_one_signal_for_each_identity(county: Any, detector: Detect
     assert len(identities) == len(set(identities))
 
 
-def test_the_key_stays_the_same_on_the_next_day(county: Any, detector: Detector, outbreak: CountCube) -> None:
+def test_the_key_stays_the_same_on_the_next_day(
+    county: County, detector: Detector, outbreak: CountCube
+) -> None:
     quiet_day = np.zeros((outbreak.counts.shape[0], 1, outbreak.counts.shape[2]), dtype=np.int32)
     tomorrow = replace(outbreak, counts=np.concatenate([outbreak.counts, quiet_day], axis=1))
     baseline = county.fit(outbreak)
@@ -83,25 +95,25 @@ def test_the_key_stays_the_same_on_the_next_day(county: Any, detector: Detector,
 
 
 @pytest.mark.parametrize("days", [1, 2, 10, 60, 400])
-def test_an_empty_history_gives_no_alarm_and_no_crash(county: Any, detector: Detector, days: int) -> None:
+def test_an_empty_history_gives_no_alarm_and_no_crash(county: County, detector: Detector, days: int) -> None:
     cube = county.empty_cube(days)
     baseline = county.fit(county.empty_cube(days + 7))
     assert detector.detect(county.look(cube, baseline)) == []
 
 
-def test_records_that_come_late_are_found_when_they_come(county: Any, detector: Detector) -> None:
+def test_records_that_come_late_are_found_when_they_come(county: County, detector: Detector) -> None:
     quiet = county.cube(DAYS)
     baseline = county.fit(quiet)
-    late = county.with_cases(
-        quiet, Feed.AMBULANCE_NALOXONE, SubstanceClass.OPIATE, 1, [3, 4, 3, 0, 0, 0]
-    )
+    late = county.with_cases(quiet, Feed.AMBULANCE_NALOXONE, SubstanceClass.OPIATE, 1, [3, 4, 3, 0, 0, 0])
     found = detector.detect(county.look(late, baseline))
     assert [signal.areas for signal in found if signal.tier is Tier.PAGE] == [("A1",)]
     assert found[0].window_start <= found[0].window_end == late.last_day
     assert (found[0].window_end - found[0].window_start).days >= 5
 
 
-def test_the_sentence_says_the_numbers_of_the_signal(county: Any, detector: Detector, outbreak: CountCube) -> None:
+def test_the_sentence_says_the_numbers_of_the_signal(
+    county: County, detector: Detector, outbreak: CountCube
+) -> None:
     look = county.look(outbreak)
     lax = Thresholds(
         model_version="lax", families={detector.family: FamilyThresholds(scores={Tier.RECORD: 0.0})}
@@ -116,10 +128,11 @@ def test_the_sentence_says_the_numbers_of_the_signal(county: Any, detector: Dete
         assert (f"in the {days} days to " if days > 1 else " on ") in signal.sentence
         assert f" {end.day} {end:%b} {end.year} " in signal.sentence
         assert signal.observed == sum(item.observed for item in signal.feeds)
-        assert signal.interval[0] <= signal.expected + 1 and signal.interval[1] < signal.observed
+        assert signal.interval[0] <= signal.expected + 1
+        assert signal.interval[1] < signal.observed
 
 
-def test_a_signal_counts_what_the_cube_holds(county: Any, detector: Detector, outbreak: CountCube) -> None:
+def test_a_signal_counts_what_the_cube_holds(county: County, detector: Detector, outbreak: CountCube) -> None:
     for signal in detector.detect(county.look(outbreak)):
         row = county.series.index((signal.feeds[0].feed, signal.substance_class))
         days = (signal.window_end - signal.window_start).days + 1
@@ -127,7 +140,7 @@ def test_a_signal_counts_what_the_cube_holds(county: Any, detector: Detector, ou
         assert signal.observed == outbreak.counts[row, -days:][:, columns].sum()
 
 
-def test_counts_below_zero_are_refused_by_name(county: Any, detector: Detector) -> None:
+def test_counts_below_zero_are_refused_by_name(county: County, detector: Detector) -> None:
     cube = county.cube(DAYS)
     baseline = county.fit(cube)
     counts = cube.counts.copy()
@@ -137,14 +150,16 @@ def test_counts_below_zero_are_refused_by_name(county: Any, detector: Detector) 
 
 
 @pytest.mark.parametrize("law", [[0.5, np.nan], [-0.1, 1.0], [0.9, 0.5], [0.5, 1.5], []])
-def test_an_impossible_completeness_is_refused_by_name(county: Any, detector: Detector, law: list[float]) -> None:
+def test_an_impossible_completeness_is_refused_by_name(
+    county: County, detector: Detector, law: list[float]
+) -> None:
     look = county.look(county.cube(DAYS))
     wrong = replace(look, completeness={Feed.DRUG_CHECKING: np.array(law)})
     with pytest.raises(ValueError, match="completeness"):
         detector.detect(wrong)
 
 
-def test_a_baseline_of_other_areas_is_refused_by_name(county: Any, detector: Detector) -> None:
+def test_a_baseline_of_other_areas_is_refused_by_name(county: County, detector: Detector) -> None:
     look = county.look(county.cube(DAYS))
     other = replace(look.baseline, areas=tuple(reversed(look.baseline.areas)))
     with pytest.raises(ValueError, match="baseline"):
