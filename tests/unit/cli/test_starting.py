@@ -34,7 +34,7 @@ def instead(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         "tocsin.demo": SimpleNamespace(main=demo),
         "tocsin.replay": SimpleNamespace(main=replay, ReplayError=NeverError),
     }.items():
-        monkeypatch.setitem(sys.modules, name, module)  # type: ignore[arg-type]
+        monkeypatch.setitem(sys.modules, name, module)
     return calls
 
 
