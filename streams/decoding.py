@@ -50,16 +50,12 @@ class Refusal(Exception):
     complete: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """A valid record, ready to be compared with what is stored."""
+@dataclass(frozen=True)
+class Counted:
+    """Where, when and as what an event counts, and what is stored of its message."""
 
-    item: Positioned
-    event: Event
-    identity: str
-    content_hash: str
-    jurisdiction: Jurisdiction
     area: AreaCode
+    """The finest area known."""
     detection_area: AreaCode
     grain: str
     day: date
@@ -67,7 +63,18 @@ class Decoded:
     classes: tuple[str, ...]
     unknown_substances: tuple[str, ...]
     body: Mapping[str, Any]
-    """What is stored of the message: canonical substance names, no tokens."""
+    """Canonical substance names, no tokens."""
+
+
+@dataclass(frozen=True)
+class Decoded(Counted):
+    """A valid record, ready to be compared with what is stored."""
+
+    item: Positioned
+    event: Event
+    identity: str
+    content_hash: str
+    jurisdiction: Jurisdiction
 
     @property
     def known_at(self) -> datetime:
@@ -97,7 +104,6 @@ def decode(
     if profile is None:
         sentence = "The jurisdiction is not one that this service is set up for."
         raise Refusal("unknown_jurisdiction", sentence, _kept(record.body), complete=True)
-    day, grain = _counted_day(event, profile)
     if event.occurred_at > record.received_at + FUTURE_TOLERANCE:
         sentence = (
             "occurred_at lies in the future of the moment at which the record arrived; check the sender's clock and "
@@ -111,14 +117,22 @@ def decode(
             "or unknown, no_fixed_abode or outside."
         )
         raise Refusal("unknown_area", sentence, _kept(record.body), complete=True)
-    area = profile.counted_area(event.feed, event.areas)
-    body, classes, unknown = _substances(event, taxonomy, profile)
     return Decoded(
+        **vars(counted_as(event, profile, taxonomy)),
         item=item,
         event=event,
         identity=identity_of(event.source, event.event_id),
         content_hash=content_hash(event),
         jurisdiction=Jurisdiction(event.jurisdiction),
+    )
+
+
+def counted_as(event: Event, profile: JurisdictionProfile, taxonomy: Taxonomy) -> Counted:
+    """Return where, when and as what a valid event counts."""
+    area = profile.counted_area(event.feed, event.areas)
+    day, grain = _counted_day(event, profile)
+    body, classes, unknown = _substances(event, taxonomy, profile)
+    return Counted(
         area=area,
         detection_area=profile.geography.detection_area_of(area) or profile.geography.root,
         grain=grain,

@@ -1,6 +1,7 @@
-"""The two clocks: the system's, and a virtual one that only a replay, a demo or a timeline test moves."""
+"""The clocks: the system's, and those that only a replay, a demo or a timeline test sets."""
 
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 
 
 class SystemClock:
@@ -27,3 +28,15 @@ class VirtualClock:
     def move_to(self, moment: datetime) -> None:
         """Move forward to ``moment``; a moment that has passed leaves it where it is."""
         self._now = max(self._now, moment.astimezone(UTC))
+
+
+class RunningClock:
+    """A clock that runs on from a moment of the past at its usual pace: the demo's, once its story has been told."""
+
+    def __init__(self, start: datetime) -> None:
+        self._start = start
+        self._began = time.monotonic()
+
+    def now(self) -> datetime:
+        """Return the moment it has come to."""
+        return self._start + timedelta(seconds=time.monotonic() - self._began)

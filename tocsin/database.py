@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +62,11 @@ class SqlDatabase:
     ----------
     url : str
         A SQLAlchemy URL: ``sqlite:///path/to/file`` or ``postgresql+psycopg://...``.
+    durable : bool
+        Whether a commit waits for the disk. Off only for an SQLite file that can be made again: a replay, the demo.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, durable: bool = True) -> None:
         self.url: URL = make_url(url)
         self.engine: Engine = create_engine(self.url, **_pool_settings(self.url))
         self._turns = FirstComeLock()
@@ -71,7 +74,7 @@ class SqlDatabase:
         if self.is_sqlite:
             if self.url.database:
                 Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-            event.listen(self.engine, "connect", _prepare_sqlite)
+            event.listen(self.engine, "connect", partial(_prepare_sqlite, durable))
             event.listen(self.engine, "begin", _begin_sqlite)
 
     @contextmanager
@@ -111,13 +114,13 @@ def _pool_settings(url: URL) -> dict[str, Any]:
     return {"pool_size": 8, "max_overflow": 8, "pool_pre_ping": True}
 
 
-def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 (a driver's connection)
+def _prepare_sqlite(durable: bool, connection: Any, _record: object) -> None:  # noqa: FBT001  # noqa: ANN401 (a driver's connection)
     connection.isolation_level = None  # we begin our own transactions
     cursor = connection.cursor()
     for pragma in (
         f"busy_timeout = {_BUSY_MILLISECONDS}",
         "journal_mode = WAL",
-        "synchronous = FULL",
+        f"synchronous = {'FULL' if durable else 'OFF'}",
         "foreign_keys = ON",
         "temp_store = MEMORY",
     ):

@@ -77,7 +77,12 @@ class Player:
             by_source.setdefault(key, []).append(DecodedRecord(arrival.place, as_content(arrival.event)))
         for (feed, jurisdiction), records in sorted(by_source.items()):
             accepted = accept(
-                records, feed=feed, jurisdiction=jurisdiction, origin=origin, received_at=now, delivery=delivery
+                records,
+                feed=feed,
+                jurisdiction=jurisdiction,
+                origin=origin,
+                received_at=now,
+                delivery=delivery,
             )
             self._house.log.append(accepted.log_records)
             if accepted.quarantined:

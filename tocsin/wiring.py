@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from alerts.attach import attach_or_open, on_evidence_withdrawn
 from alerts.desk import Desk
+from alerts.jobs import channels_of, people_jobs
 from detectors.area_counts import AreaCounts
 from detectors.zones import Zones, zones_of
 from schemas import migrations
@@ -56,9 +57,9 @@ class House:
         self.database.close()
 
 
-def open_database(settings: Settings) -> SqlDatabase:
+def open_database(settings: Settings, *, durable: bool = True) -> SqlDatabase:
     """Open the database and bring its tables to this version."""
-    database = SqlDatabase(settings.database_url.get_secret_value())
+    database = SqlDatabase(settings.database_url.get_secret_value(), durable=durable)
     with database.write() as connection:
         migrations.upgrade(connection)
     return database
@@ -85,9 +86,10 @@ def build(
     clock: Clock,
     *,
     owner: str,
+    durable: bool = True,
     profiles: Mapping[Jurisdiction, JurisdictionProfile] | None = None,
     learnt: Mapping[Jurisdiction, Learnt] | None = None,
-    people_jobs: Callable[[SqlDatabase, Desk, Clock, Metrics], Sequence[Job]] | None = None,
+    people: Callable[[SqlDatabase, Desk, Clock, Metrics], Sequence[Job]] | None = None,
 ) -> House:
     """Put the house together.
 
@@ -98,12 +100,14 @@ def build(
         The system's, or a virtual one.
     owner : str
         Names this process in leases and claims; unique among processes that share the database.
+    durable : bool
+        Off only where the database is thrown away or made again: a replay, the demo.
     profiles, learnt : mappings, optional
         Instead of what the settings name: a replay brings its own.
-    people_jobs : callable, optional
+    people : callable, optional
         Makes the jobs of the people side; left out, those of ``alerts`` with the channels that the settings name.
     """
-    database = open_database(settings)
+    database = open_database(settings, durable=durable)
     profiles = profiles if profiles is not None else profiles_of(settings)
     learnt = learnt if learnt is not None else learnt_of(settings)
     taxonomy = default_taxonomy()
@@ -146,7 +150,7 @@ def build(
         stopwatch=perf_counter,
     )
     housekeeping = Housekeeping(database, profiles, prune_log=log.prune, started_at=clock.now())
-    people = people_jobs or alerts_jobs
+    make_people_jobs = people or _people_jobs(owner)
     return House(
         settings=settings,
         clock=clock,
@@ -158,8 +162,31 @@ def build(
         log=log,
         intake=intake,
         detection=detection,
-        jobs=(detection, *people(database, desk, clock, metrics), housekeeping),
+        jobs=(detection, *make_people_jobs(database, desk, clock, metrics), housekeeping),
     )
+
+
+def _people_jobs(owner: str) -> Callable[[SqlDatabase, Desk, Clock, Metrics], Sequence[Job]]:
+    """Return what makes the people side's jobs, with the channels that the settings name."""
+
+    def make(database: SqlDatabase, desk: Desk, clock: Clock, metrics: Metrics) -> Sequence[Job]:
+        channels = channels_of(desk, _print_line)
+        return people_jobs(database, desk, clock, channels, owner=owner, counter=_SendsAsMetrics(metrics))
+
+    return make
+
+
+@dataclass(frozen=True)
+class _SendsAsMetrics:
+    metrics: Metrics
+
+    def sent(self, channel: str, outcome: str) -> None:
+        """Count one attempt to send."""
+        self.metrics.message(channel, outcome)
+
+
+def _print_line(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 (the console log is a channel)
 
 
 def _zones(profile: JurisdictionProfile) -> Zones:

@@ -1,0 +1,162 @@
+"""Calibration: thresholds learnt from simulated null histories, run through the very code that runs in the service.
+
+Histories are simulated and played in worker processes (spawned, never forked), each from its own child of one seed, so
+that the result does not depend on how many processes there are.
+"""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+
+from detectors.budget import Budget
+from detectors.calibration import Played, Setup, learn, play
+from detectors.observations import Observation
+from detectors.tripwire_calibration import Ground, calibrate_tripwires
+from detectors.zones import zones_of
+from schemas.geography import load_kent_and_medway
+from schemas.vocabulary import Feed, Jurisdiction
+from streams.detection import populations
+from streams.history import series_of
+from streams.holidays import bank_holidays
+from streams.profile import JurisdictionProfile
+from streams.simulation.counting import occurrences
+from streams.simulation.history import History, draw_history
+from streams.simulation.observing import observations
+from streams.simulation.parameters import KENT_AND_MEDWAY
+from streams.simulation.places import KENT_HOSPITALS, places_from
+from tocsin.learnt import Learnt
+
+KENT = Jurisdiction("kent-and-medway")
+TRAINING_DAYS = 728
+COUNTED_DAYS = 728
+_FIRST_DAY = date(2014, 1, 6)
+"""A Monday; simulated histories begin here, where the calendar of bank holidays is known."""
+
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is simulated."""
+
+    count_histories: int = 40
+    """Each counts two years, after two that teach."""
+    tripwire_years: int = 120
+    seed: int = 2026
+
+
+def setup_of(profile: JurisdictionProfile) -> Setup:
+    """Return what a jurisdiction's detection runs use, for calibration to use too."""
+    geography = profile.geography
+    return Setup(
+        zones=zones_of(geography.detection_areas(), geography.adjacent, geography.root),
+        populations=populations(profile),
+        completeness={feed: np.asarray([*one.completeness, 1.0]) for feed, one in profile.feeds.items()},
+        holidays=bank_holidays(profile),
+        training_days=TRAINING_DAYS,
+    )
+
+
+def calibrate_kent(plan: Plan, *, budget: Budget | None = None, progress: Progress | None = None) -> Learnt:
+    """Learn Kent and Medway's thresholds from the simulator of people.
+
+    ``progress`` is called with the share done, from 0 to 1.
+    """
+    seeds = np.random.SeedSequence(plan.seed).spawn(plan.count_histories + plan.tripwire_years)
+    tell = progress or (lambda _share: None)
+    note = (
+        f"Learnt from {plan.count_histories} simulated histories of Kent and Medway with nothing real in them "
+        f"({COUNTED_DAYS} days counted after {TRAINING_DAYS} that teach), and tripwires from {plan.tripwire_years} "
+        "more years; streams.simulation's stated figures."
+    )
+    chosen = budget or Budget()
+    profile = kent_profile()
+    tripwires = calibrate_tripwires(
+        _kent_observations(profile, seeds[plan.count_histories :]),
+        _ground(profile),
+        years_each=_TRIPWIRE_DAYS / 365.25,
+        budget=chosen,
+        note=note,
+        progress=lambda years: tell(0.3 * years / plan.tripwire_years),
+    )
+    played: list[Played] = []
+    with workers() as pool:
+        for number, one in enumerate(pool.map(_play_kent, seeds[: plan.count_histories]), 1):
+            played.append(one)
+            tell(0.3 + 0.7 * number / plan.count_histories)
+    counts = learn(played, budget=spend_whole(chosen, tripwires), seed=plan.seed, note=note)
+    return Learnt(jurisdiction=KENT, counts=counts, tripwires=tripwires)
+
+
+def spend_whole(budget: Budget, tripwires: TripwireThresholds) -> Budget:
+    """Return the budget with the pages that the tripwires leave unspent given to the detectors of counts.
+
+    A tripwire moves in whole people, so it can rarely spend its share exactly; a budget that is not spent is a detector
+    deafer than people agreed to.
+    """
+    needs = {
+        SCENE: float(tripwires.scene_page),
+        CONCURRENT: float(tripwires.concurrent_page),
+    }
+    spent = sum(tripwires.base_rate(family).per_year(score) for family, score in needs.items())
+    spent += budget.pages_per_year * budget.page_shares[WATCH_LIST]
+    shares = dict(budget.page_shares)
+    shares[AREA_COUNTS] = max((budget.pages_per_year - spent) / budget.pages_per_year, 0.0)
+    for family in needs:
+        shares[family] = tripwires.base_rate(family).per_year(needs[family]) / budget.pages_per_year
+    return budget.model_copy(update={"page_shares": shares})
+
+
+def _ground(profile: JurisdictionProfile) -> Ground:
+    geography = profile.geography
+    return Ground(
+        root=geography.root,
+        adjacency={code: frozenset(geography.adjacent(code)) for code in geography.detection_areas()},
+        small_areas=_small_areas(profile),
+    )
+
+
+def kent_profile() -> JurisdictionProfile:
+    """Return Kent and Medway as it comes with Tocsin."""
+    return JurisdictionProfile(KENT, "Kent and Medway", load_kent_and_medway())
+
+
+def workers() -> ProcessPoolExecutor:
+    """Return a pool of spawned processes: numerics and fork do not go together."""
+    return ProcessPoolExecutor(
+        max_workers=min(os.cpu_count() or 1, 8), mp_context=multiprocessing.get_context("spawn")
+    )
+
+
+def _play_kent(seed: np.random.SeedSequence) -> Played:
+    profile = kent_profile()
+    history = _kent_history(profile, seed, TRAINING_DAYS + COUNTED_DAYS)
+    series = series_of(list(Feed))
+    return play(occurrences(history, profile.geography.detection_areas(), series), setup_of(profile))
+
+
+def _kent_history(profile: JurisdictionProfile, seed: np.random.SeedSequence, days: int) -> History:
+    places = places_from(profile.geography, KENT, KENT_HOSPITALS)
+    return draw_history(KENT_AND_MEDWAY, places, _FIRST_DAY, days, np.random.default_rng(seed))
+
+
+def _kent_observations(
+    profile: JurisdictionProfile, seeds: list[np.random.SeedSequence]
+) -> Iterator[Iterator[Observation]]:
+    for seed in seeds:
+        yield observations(_kent_history(profile, seed, 364), profile.geography.root)
+
+
+def _small_areas(profile: JurisdictionProfile) -> Mapping[str, int]:
+    geography = profile.geography
+    found = dict.fromkeys(geography.detection_areas(), 0)
+    for code in geography.areas:
+        above = geography.detection_area_of(code)
+        if above is not None and not geography.children(code):
+            found[above] += 1
+    return {code: max(number, 1) for code, number in found.items()}
