@@ -29,6 +29,11 @@ class Identifier(Enum):
     EMAIL = ("e-mail address", "an e-mail address", "Leave it out.")
     NAME = ("name or address", "a name or address", "Leave it out.")
     POSITION = ("position", "a position", "Send the code of the area instead.")
+    TOO_LONG = (
+        "too long",
+        "text too long to be screened",
+        "Send the record as documented; no field is free text.",
+    )
     TOO_DEEP = ("too deeply nested", "nesting too deep to be screened", "Send the record as documented.")
 
     def __init__(self, short: str, words: str, advice: str) -> None:
@@ -46,6 +51,9 @@ def may_hold_something(text: str) -> bool:
 
 
 # -- NHS numbers
+
+_NINE_DIGITS = re.compile(r"(?:\d\D*){9}")
+"""A quick look before the slow ones: an NHS number has ten digits, a telephone number at least nine."""
 
 _DASHES = r"\-\u2010\u2011\u2012\u2013\u2014\u2212"
 _GAP = rf"[\s{_DASHES}._/]{{1,3}}"
@@ -69,7 +77,7 @@ def is_nhs_number(digits: str) -> bool:
 
 
 def _nhs_number(text: str) -> bool:
-    if _TEN_DIGITS.search(text) is None:
+    if _NINE_DIGITS.search(text) is None or _TEN_DIGITS.search(text) is None:
         return False
     for match in _TEN_DIGITS.finditer(_HEXADECIMAL.sub(" . ", text)):
         if is_nhs_number("".join(character for character in match[1] if character.isdecimal())):
@@ -174,10 +182,24 @@ _TELEPHONE = re.compile(
     r"|(?<![\w.+])447\d{9}(?!\w)",
     re.ASCII,
 )
+
+
+def _telephone(text: str) -> bool:
+    return _NINE_DIGITS.search(text) is not None and _TELEPHONE.search(text) is not None
+
+
 _EMAIL = re.compile(r"[\w.+'%=-]+\s?@\s?[\w-]+(?:\.[\w-]+)+")
 
 
 # -- the three kinds of text
+
+
+def is_ons_code(text: str) -> bool:
+    """Say whether this has the form of a code of the Office for National Statistics, such as E01024123."""
+    return _ONS.fullmatch(text) is not None
+
+
+_ONS = re.compile(r"[EWSNKJ]\d{8}", re.ASCII)
 
 
 def _folded(text: str) -> str:
@@ -200,7 +222,7 @@ def holds_identifier(text: str) -> Identifier | None:
         return Identifier.POSTCODE
     if _dates(text, compact=True):
         return Identifier.DATE_OF_BIRTH
-    return Identifier.TELEPHONE if _TELEPHONE.search(text) else None
+    return Identifier.TELEPHONE if _telephone(text) else None
 
 
 def identifier_in_opaque_text(text: str, occurred: date | None) -> Identifier | None:
@@ -226,7 +248,7 @@ def identifier_in_opaque_text(text: str, occurred: date | None) -> Identifier | 
         return Identifier.POSTCODE
     if any(occurred is None or abs(day - occurred) > _NEAR for day in _dates(text, compact=False)):
         return Identifier.DATE_OF_BIRTH
-    return Identifier.TELEPHONE if _TELEPHONE.search(text) else None
+    return Identifier.TELEPHONE if _telephone(text) else None
 
 
 def _is_random(text: str) -> bool:

@@ -273,6 +273,21 @@ def test_nesting_without_end_is_a_finding_and_not_a_crash() -> None:
     assert kinds({"areas": value}) == {Identifier.TOO_DEEP}
 
 
+@pytest.mark.parametrize("text", ["a" * 3_000_000 + " @", "1 " * 1_000_000 + "@", "0" * 3_000_000])
+def test_text_that_would_take_hours_to_search_is_a_finding_at_once_and_not_kept(text: str) -> None:
+    screened = screen(NORMAL | {"appearance": text, text: "x"})
+    assert {finding.kind for finding in screened.findings} == {Identifier.TOO_LONG}
+    assert text not in str(screened.clean)
+
+
+@pytest.mark.parametrize(
+    "text", ["a" * 998 + "@", "0" * 1000, "1 " * 500, "0 (" * 333, "1/" * 500, "1st" * 330]
+)
+def test_the_longest_text_that_is_searched_is_searched_quickly(text: str) -> None:
+    """A rule that backtracks without end would hang here rather than fail."""
+    screen(dict.fromkeys(("appearance", "event_id", "scene", "occurred_at", "diagnoses", "remarks"), text))
+
+
 def _hashes() -> st.SearchStrategy[str]:
     digests = st.binary(min_size=16, max_size=32)
     return st.one_of(
