@@ -84,7 +84,7 @@ class AreaCounts:
         low, high = (float(nbinom.ppf(share, size, size / (size + expected))) for share in _INTERVAL)
         history_days = int(look.baseline.history_days[series])
         allowed, because = most_allowed(tier, feed, history_days)
-        recurrence = look.thresholds.recurrence(self.family, score)
+        recurrence = look.thresholds.recurrence(self.family, score, may_page=feed in PAGING_FEEDS)
         sentence = sentence_for(zone, feed, substance_class, observed, expected, days, look.today, look.names)
         return Signal(
             jurisdiction=look.jurisdiction,

@@ -167,6 +167,9 @@ class FamilyThresholds(_Frozen):
 
     scores: Mapping[Tier, float]
     curve: RateCurve | None = None
+    """Over every feed."""
+    page_curve: RateCurve | None = None
+    """Over the feeds that may page alone; none for a family that makes no such difference."""
     learnt: Mapping[Tier, Learnt] = Field(default_factory=dict)
     settings: Mapping[str, float | int | str | bool] = Field(default_factory=dict)
     """A tripwire's own precomputed numbers, such as the fewest people at one scene."""
@@ -197,12 +200,16 @@ class Thresholds(_Frozen):
         known = self.families.get(family)
         return min(known.scores.values(), default=math.inf) if known else math.inf
 
-    def recurrence(self, family: str, score: float) -> Recurrence:
-        """How long chance alone would take to give ``score`` in ``family`` again, anywhere in the jurisdiction."""
+    def recurrence(self, family: str, score: float, *, may_page: bool = False) -> Recurrence:
+        """How long chance alone would take to give ``score`` in ``family`` again, anywhere in the jurisdiction.
+
+        With ``may_page`` only among the feeds that may page alone.
+        """
         known = self.families.get(family)
-        if known is None or known.curve is None:
+        curve = (known.page_curve if may_page and known.page_curve else known.curve) if known else None
+        if curve is None:
             return Recurrence(days=MOST_EXTRAPOLATED_DAYS, extrapolated=True, capped=True)
-        return known.curve.recurrence(score)
+        return curve.recurrence(score)
 
     def with_family(self, family: str, learnt: FamilyThresholds) -> "Thresholds":
         """A copy in which ``family`` has these thresholds."""

@@ -201,7 +201,9 @@ def learn(
     allowed = int(chosen.records_per_day * DAYS_A_YEAR * years)
     lowest = float(signals[allowed]) if allowed < signals.size else LOWEST_SCORE
     scores[Tier.RECORD] = round(min(lowest, scores[Tier.REVIEW]), 4)
-    family = FamilyThresholds(scores=scores, curve=curves[Tier.REVIEW], learnt=learnt)
+    family = FamilyThresholds(
+        scores=scores, curve=curves[Tier.REVIEW], page_curve=curves[Tier.PAGE], learnt=learnt
+    )
     return Thresholds(
         model_version=MODEL_VERSION,
         families={AREA_COUNTS: family},

@@ -96,3 +96,13 @@ def test_a_curve_that_rises_is_refused() -> None:
 def test_intake_can_ask_for_a_disposition_without_loading_numerics() -> None:
     code = "import sys, detectors.budget; sys.exit(bool({'numpy', 'scipy', 'sklearn'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_family_in_which_some_feeds_cannot_page_tells_their_rates_apart() -> None:
+    rarer = CURVE.model_copy(update={"episodes_per_year": (20.0, 10.0, 2.0, 0.25)})
+    learnt = LEARNT.with_family(
+        AREA_COUNTS, LEARNT.families[AREA_COUNTS].model_copy(update={"page_curve": rarer})
+    )
+    every, paging = (learnt.recurrence(AREA_COUNTS, 4.0, may_page=only).days for only in (False, True))
+    assert paging == pytest.approx(2 * every)
+    assert LEARNT.recurrence(AREA_COUNTS, 4.0, may_page=True).days == pytest.approx(every)

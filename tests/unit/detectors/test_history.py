@@ -29,7 +29,7 @@ def test_growing_day_by_day_is_the_same_as_counting_what_was_known(
     known = history.known_day <= today
     counts = np.zeros((len(history.series), 60, 6), dtype=np.int32)
     np.add.at(counts, (history.series_index[known], history.day[known], history.area[known]), 1)
-    np.add.at(counts, (history.series_index[known], history.day[known], 5), 1)
+    np.add.at(counts[:, :, 5], (history.series_index[known], history.day[known]), 1)
     assert np.array_equal(cube.counts, counts[:, : today + 1])
     assert np.array_equal(cube.counts, history.as_known().advance_to(today).counts)
 
