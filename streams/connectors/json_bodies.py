@@ -5,6 +5,7 @@ so that no other record is lost with it. It never repeats what was sent, and kee
 """
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Never
@@ -203,9 +204,15 @@ def _depth(value: object) -> int:
     return deepest - 1
 
 
+_NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
+
+
 def _is_storable(value: object) -> bool:
-    text = json.dumps(value, ensure_ascii=False)
-    return "\\u0000" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+    if isinstance(value, str):
+        return _NOT_TEXT.search(value) is None
+    if isinstance(value, dict):
+        return all(_is_storable(key) and _is_storable(item) for key, item in value.items())
+    return not isinstance(value, list) or all(map(_is_storable, value))
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -87,6 +87,7 @@ def test_text_that_no_database_can_store_is_a_problem(text: str) -> None:
 
 
 def test_an_ordinary_escape_is_text() -> None:
+    assert [record.value for record in decode_batch(rb'{"a": "\\u0000"}')] == [{"a": r"\u0000"}]
     assert [record.value for record in decode_batch(b'{"a": "\\u00e9\\ud83d\\ude00"}')] == [{"a": "é😀"}]
 
 
