@@ -25,6 +25,7 @@ REASONS = frozenset(
     {
         "bad_text",
         "duplicate_key",
+        "encoding",
         "future",
         "identifier",
         "identity_in_other_feed",
