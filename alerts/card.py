@@ -14,7 +14,6 @@ from typing import Final
 from schemas.authorise import Principal
 from schemas.clock import LONDON, civil_day
 from schemas.disclosure import (
-    WITHHELD_WORDS,
     EventCount,
     Rarity,
     Scope,
@@ -209,8 +208,9 @@ def _outside_line(item: FeedLine, facts: CardFacts, *, named: bool) -> str | Non
         return f"{name}: includes a serious outcome." if named and facts.serious_outcome else None
     if item.state is FeedState.CONTRIBUTES and item.window is not None:
         when = window_words(*item.window, facts.now)
-        said = item.said if item.said is not None else WITHHELD_WORDS
-        return f"{name}: {said} {COUNTED_AS[item.feed]} {when}, {_HOW_UNUSUAL[item.tier]}."
+        if item.said is None:
+            return f"{name}: {_HOW_UNUSUAL[item.tier]} {when} (number not shown)."
+        return f"{name}: {item.said} {COUNTED_AS[item.feed]} {when}, {_HOW_UNUSUAL[item.tier]}."
     return f"{name}: {_quiet_words(item)}."
 
 
