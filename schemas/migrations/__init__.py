@@ -5,6 +5,7 @@ The service and ``tocsin db upgrade`` call :func:`upgrade`; whoever opens a data
 go forward (a table that people's decisions stand in is not dropped by a command), and nothing here holds SQL.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -15,6 +16,9 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, NullPool, create_engine
+
+# Alembic says at every look which database it sees; that is news to nobody.
+logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)
 
 Where = Connection | Engine | str
 """An open writing transaction, or what one can be opened on."""

@@ -265,6 +265,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("incident_id", "signal_id", name=op.f("pk_incident_signal")),
     )
     op.create_index(
+        "ix_incident_signal_incident_id_window_end",
+        "incident_signal",
+        ["incident_id", "window_end"],
+        unique=False,
+    )
+    op.create_index(
         "ix_incident_signal_jurisdiction_window_end",
         "incident_signal",
         ["jurisdiction", "window_end"],
