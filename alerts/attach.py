@@ -6,11 +6,11 @@ decided stands in other tables, which this module reads and never writes. They n
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from alerts import audit, notices
 from alerts.desk import Desk
@@ -31,7 +31,7 @@ from schemas.tables.incidents import (
     incident_evidence,
     incident_signal,
 )
-from schemas.vocabulary import Jurisdiction, Tier
+from schemas.vocabulary import Feed, Jurisdiction, Tier
 
 _INCIDENT = incident.c
 _JOINED = incident_signal.c
@@ -273,42 +273,80 @@ def _join(connection: Connection, incident_id: str, signal: Signal, now: datetim
     )
 
 
-def _refresh(connection: Connection, incident_id: str, now: datetime, desk: Desk, *, opened: bool) -> None:
-    """Work out the machine's facts again from the signals, and give notice if they are new or worse."""
+def _refresh(
+    connection: Connection,
+    incident_id: str,
+    now: datetime,
+    desk: Desk,
+    *,
+    opened: bool = False,
+    afresh: bool = False,
+) -> None:
+    """Bring the machine's facts up to date, and give notice if they are new or worse.
+
+    What an incident has reached (tier, feeds, a death, a laboratory result, its first day) is kept while it grows, so
+    that only its recent signals need be read. ``afresh`` works everything but the tier out again from all of them.
+    """
     row = connection.execute(
         select(incident, _DECISION.closed_at)
         .outerjoin(incident_decision, _DECISION.incident_id == _INCIDENT.id)
         .where(_INCIDENT.id == incident_id)
     ).one()
-    signals = standing_signals(connection, incident_id)
+    signals = _standing_signals(connection, row, afresh=afresh)
     if not signals:
         return
     facts = gather(signals, desk.root_of(Jurisdiction(row.jurisdiction)))
-    values = _columns_of(facts, now)
-    if Tier(row.tier).rank > facts.tier.rank:
-        values["tier"] = row.tier  # people were told of it at that tier
+    facts = replace(facts, tier=max(facts.tier, Tier(row.tier), key=lambda tier: tier.rank))
+    if not afresh:
+        known = {*row.feeds, *facts.feeds}
+        facts = replace(
+            facts,
+            feeds=tuple(feed for feed in Feed if feed in known),
+            first_day=min(facts.first_day, row.first_day),
+            serious_outcome=facts.serious_outcome or row.serious_outcome,
+            lab_confirmed=facts.lab_confirmed or row.lab_confirmed,
+        )
     urgency = urgency_of(signals, now)
     connection.execute(
-        update(incident).where(_INCIDENT.id == incident_id).values(urgency=urgency.value, **values)
+        update(incident)
+        .where(_INCIDENT.id == incident_id)
+        .values(urgency=urgency.value, **_columns_of(facts, now))
     )
     if row.closed_at is None and desk.settings.tell_people:
         notices.consider(connection, incident_id, facts, signals, urgency, now, desk=desk, opened=opened)
 
 
-def standing_signals(connection: Connection, incident_id: str) -> list[Signal]:
-    """Return the incident's signals, without those whose every listed event was taken back."""
+def _standing_signals(connection: Connection, row: Row[*tuple[Any, ...]], *, afresh: bool) -> list[Signal]:
+    """Return the incident's signals, without those whose every listed event was taken back.
+
+    Unless ``afresh``, only the strongest, and those whose windows end within four weeks of the latest.
+    """
+    mine = select(_JOINED.body).where(_JOINED.incident_id == row.id)
+    if afresh:
+        bodies = list(connection.execute(mine.order_by(_JOINED.signal_id)).scalars())
+    else:
+        latest = connection.execute(
+            select(func.max(_JOINED.window_end)).where(_JOINED.incident_id == row.id)
+        ).scalar_one()
+        since = latest - timedelta(days=_RECENT_DAYS)
+        recent = mine.where(_JOINED.window_end >= since, _JOINED.signal_id != row.strongest_signal)
+        bodies = list(connection.execute(recent.order_by(_JOINED.signal_id)).scalars())
+        bodies += connection.execute(mine.where(_JOINED.signal_id == row.strongest_signal)).scalars()
+    signals = [Signal.model_validate(body) for body in bodies]
+    if not row.evidence_withdrawn:
+        return signals
     withdrawn = set(
         connection.execute(
             select(_EVIDENCE.identity).where(
-                _EVIDENCE.incident_id == incident_id, _EVIDENCE.withdrawn_at.is_not(None)
+                _EVIDENCE.incident_id == row.id, _EVIDENCE.withdrawn_at.is_not(None)
             )
         ).scalars()
     )
-    bodies = connection.execute(
-        select(_JOINED.body).where(_JOINED.incident_id == incident_id).order_by(_JOINED.signal_id)
-    ).scalars()
-    signals = [Signal.model_validate(body) for body in bodies]
     return [item for item in signals if not item.evidence or not set(item.evidence) <= withdrawn]
+
+
+_RECENT_DAYS: Final = 28
+"""Twice the longest window and gap: what an incident is now, for one that lasts for months."""
 
 
 def _columns_of(facts: Facts, now: datetime) -> dict[str, Any]:
@@ -383,11 +421,11 @@ def on_evidence_withdrawn(
             action="evidence_withdrawn",
             subject=("incident", incident_id),
         )
-        _refresh(connection, incident_id, now, desk, opened=False)
+        _refresh(connection, incident_id, now, desk, afresh=True)
         if desk.settings.tell_people:
             notices.tell_withdrawn(connection, incident_id, now, desk=desk)
     return tuple(sorted(incident_id for _, incident_id in found))
 
 
-_AT_ONCE = 500
+_AT_ONCE: Final = 500
 """Identities in one statement: both databases limit how many parameters one may have."""

@@ -101,21 +101,16 @@ def cards_for(
 
 def _signals(connection: Connection, row: Row[Any]) -> list[Signal]:
     """Return the incident's strongest signal, then those that ask for at least a review and are recent, newest first."""
-    bodies = connection.execute(
-        select(_JOINED.body)
-        .where(
-            _JOINED.incident_id == row.id,
-            (_JOINED.signal_id == row.strongest_signal)
-            | (
-                (_JOINED.tier != Tier.RECORD.value)
-                & (_JOINED.window_end >= row.last_day - timedelta(days=STRIP_DAYS))
-            ),
-        )
-        .order_by(
-            (_JOINED.signal_id == row.strongest_signal).desc(), _JOINED.window_end.desc(), _JOINED.signal_id
-        )
+    mine = select(_JOINED.body).where(_JOINED.incident_id == row.id)
+    strongest = connection.execute(mine.where(_JOINED.signal_id == row.strongest_signal)).scalars().all()
+    recent = connection.execute(
+        mine.where(
+            _JOINED.signal_id != row.strongest_signal,
+            _JOINED.tier != Tier.RECORD.value,
+            _JOINED.window_end >= row.last_day - timedelta(days=STRIP_DAYS),
+        ).order_by(_JOINED.window_end.desc(), _JOINED.signal_id)
     ).scalars()
-    return [Signal.model_validate(body) for body in bodies]
+    return [Signal.model_validate(body) for body in (*strongest, *recent)]
 
 
 def _strongest_by_feed(

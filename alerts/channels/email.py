@@ -50,6 +50,11 @@ class Email:
         if message.address is None:
             raise PermanentFailure("no_address")
         built = self.build(message)
+        self.transmit(built)
+        return Receipt(reference=str(built["Message-ID"]))
+
+    def transmit(self, built: EmailMessage) -> None:
+        """Hand a finished e-mail to the server; failures as in :meth:`send`. Also used for sign-in links."""
         try:
             server = self._connect()
         except smtplib.SMTPResponseException as error:
@@ -58,7 +63,6 @@ class Email:
             raise TransientFailure("smtp_unreachable") from error
         with _closing(server):
             self._hand_over(server, built)
-        return Receipt(reference=str(built["Message-ID"]))
 
     def build(self, message: Message) -> EmailMessage:
         """Return the e-mail: headers, text, HTML, picture."""

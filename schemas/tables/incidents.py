@@ -63,6 +63,7 @@ incident_signal = Table(
     Column("attached_at", Moment, nullable=False),
     Column("last_seen_at", Moment, nullable=False),
     Index("ix_incident_signal_jurisdiction_window_end", "jurisdiction", "window_end"),
+    Index("ix_incident_signal_incident_id_window_end", "incident_id", "window_end"),
 )
 
 incident_evidence = Table(
