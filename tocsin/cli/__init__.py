@@ -58,9 +58,11 @@ class _LazyGroup(click.Group):
         """Run the command; what goes wrong is one sentence, unless somebody debugs."""
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.Abort, click.exceptions.Exit):
-            if ctx.params.get("debug"):
-                _show_cause()
+        except (click.ClickException, click.Abort, click.exceptions.Exit) as told:
+            if ctx.params.get("debug") and told.__cause__ is not None:
+                import traceback
+
+                traceback.print_exception(told.__cause__)
             raise
         except BrokenPipeError:
             raise  # whoever read our output has left; click ends quietly
@@ -68,15 +70,6 @@ class _LazyGroup(click.Group):
             if ctx.params.get("debug"):
                 raise
             raise problem_of(error) from error
-
-
-def _show_cause() -> None:
-    import sys
-    import traceback
-
-    error = sys.exception() if hasattr(sys, "exception") else sys.exc_info()[1]
-    if error is not None and error.__cause__ is not None:
-        traceback.print_exception(error.__cause__)
 
 
 @click.group(

@@ -194,3 +194,13 @@ def test_debug_shows_where_an_error_came_from(
         main, ["--debug", "--config", str(folder / "tocsin.toml"), "incidents", "list"], obj=Context()
     )
     assert isinstance(done.exception, RuntimeError)
+
+
+def test_debug_shows_the_cause_of_a_refusal_too(folder: Path, tmp_path: Path) -> None:
+    with (folder / "tocsin.toml").open("a", encoding="utf-8") as file:
+        file.write('\n[jurisdictions.elsewhere]\nname = "Elsewhere"\ngeography = { table = "gone.csv" }\n')
+    words = ["--debug", "--config", str(folder / "tocsin.toml"), "incidents", "list"]
+    done = CliRunner().invoke(main, words, obj=Context())
+    assert done.exit_code == 2
+    assert "Traceback" in done.stderr
+    assert "The geography of elsewhere cannot be used" in done.stderr.splitlines()[-1]
