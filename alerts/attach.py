@@ -16,7 +16,7 @@ from alerts import audit, notices
 from alerts.desk import Desk
 from alerts.facts import Facts, gather
 from alerts.ids import signal_id
-from alerts.serialise import hold, insert_missing
+from alerts.serialise import hold, insert_missing_many
 from alerts.urgency import urgency_of
 from schemas.authorise import SYSTEM
 from schemas.clock import civil_day
@@ -263,7 +263,7 @@ def _join(connection: Connection, incident_id: str, signal: Signal, now: datetim
                 **values,
             )
         )
-    insert_missing(
+    insert_missing_many(
         connection,
         incident_evidence,
         [

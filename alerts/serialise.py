@@ -6,7 +6,7 @@ read afterwards is what we committed; on SQLite the writing transaction already 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection, Table, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -46,16 +46,18 @@ def hold(connection: Connection, jurisdiction: Jurisdiction) -> None:
 def insert_missing(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> int:
     """Insert the rows whose key is not there yet; return how many there were (the rest are left as they stand).
 
-    ``rows`` all have the same columns. They are counted by what comes back, because a driver need not say how many
-    rows such an insert made.
+    They are counted by what comes back, because a driver need not say how many rows such an insert made.
     """
+    statement = _inserting(connection, table).returning(*table.primary_key.columns)
+    return sum(len(connection.execute(statement, dict(row)).all()) for row in rows)
+
+
+def insert_missing_many(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert the rows whose key is not there yet, in one round; nobody needs to know how many there were."""
+    if rows:
+        connection.execute(_inserting(connection, table), [dict(row) for row in rows])
+
+
+def _inserting(connection: Connection, table: Table) -> Any:  # noqa: ANN401 (two dialects' statements)
     make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    made = 0
-    for start in range(0, len(rows), _ROWS_A_STATEMENT):
-        statement: Any = make(table).values([dict(row) for row in rows[start : start + _ROWS_A_STATEMENT]])
-        statement = statement.on_conflict_do_nothing().returning(*table.primary_key.columns)
-        made += len(connection.execute(statement).all())
-    return made
-
-
-_ROWS_A_STATEMENT: Final = 100
+    return make(table).on_conflict_do_nothing()
