@@ -8,10 +8,12 @@ Three counts go into a tier. *Fresh* people (delivered live within 72 h of being
 """
 
 import math
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from detectors.observations import Observation, Seen, fewest_people, in_order, windows
@@ -23,8 +25,16 @@ from schemas.substances import OPIOID_CLASSES, SubstanceClass
 from schemas.substances import WATCH_LIST as WATCH_CLASSES
 from schemas.vocabulary import Delivery, Feed, Stratum, Tier
 
+T = TypeVar("T")
+
 REVIEW_WITHIN = timedelta(days=28)
 """Clusters that become known later than this are for the file: nobody can act on them."""
+
+MOST_COUNTED = 200
+"""Members of one window that are looked at. Far above any threshold; a flood of records must not stop intake."""
+
+MOST_STARTS = 40
+"""Windows that are tried in one place and day; of more, evenly spread ones. Far above what a county has, too."""
 
 NO_RESPONSE = "no_response"
 MANY_DOSES = "many_doses"
@@ -145,11 +155,13 @@ def scene_findings(setting: Setting, observations: Sequence[Observation]) -> lis
 def _at_one_place(setting: Setting, kind: str, place: str, items: Sequence[Observation]) -> list[Finding]:
     thresholds = setting.thresholds
     best: dict[date, Count] = {}
+    by_day: dict[date, list[tuple[Observation, ...]]] = defaultdict(list)
     for run in windows(items, timedelta(hours=thresholds.scene_hours)):
         # A scene is one cluster, dated by its first event; a small area may have one on any day.
         anchor = items[0] if kind == "scene" else run[0]
-        day = civil_day(anchor.occurred_at, setting.zone)
-        count = _count(setting, run)
+        by_day[civil_day(anchor.occurred_at, setting.zone)].append(run)
+    for day, run in ((day, run) for day, runs in by_day.items() for run in thinned(runs)):
+        count = _count(setting, run[:MOST_COUNTED])
         if count.people > 1 and (day not in best or count.rank > best[day].rank):
             best[day] = count
     return [
@@ -174,11 +186,13 @@ def _at_one_place(setting: Setting, kind: str, place: str, items: Sequence[Obser
     ]
 
 
-def detections(observations: Iterable[Observation]) -> list[tuple[Observation, SubstanceClass]]:
+def detections(
+    observations: Iterable[Observation], watch_list: frozenset[SubstanceClass]
+) -> list[tuple[Observation, SubstanceClass]]:
     """Return the first record of each batch (or single sample, or death) with a watch-list class found, and the class."""
     found: dict[str, tuple[Observation, SubstanceClass]] = {}
     for item in in_order(observations):
-        watched = item.detected & WATCH_CLASSES
+        watched = item.detected & watch_list
         if watched:
             first = next(one for one in SubstanceClass if one in watched)
             found.setdefault(f"batch {item.batch}" if item.batch else item.identity, (item, first))
@@ -199,7 +213,7 @@ def watch_list_findings(setting: Setting, observations: Sequence[Observation]) -
     span = timedelta(hours=thresholds.watch_list_hours)
     findings = []
     ordered = in_order(observations)
-    for detection, substance_class in detections(ordered):
+    for detection, substance_class in detections(ordered, thresholds.watch_list):
         zone = setting.around(detection.area)
         near = [
             item
@@ -242,9 +256,9 @@ def watch_list_findings(setting: Setting, observations: Sequence[Observation]) -
 def densest(setting: Setting, near: Sequence[Observation], moment: datetime) -> Count:
     """Return the densest window of ``watch_list_hours`` that holds ``moment``, of observations within as much of it."""
     span = timedelta(hours=setting.thresholds.watch_list_hours)
-    starts = [moment, *(item.occurred_at for item in near if item.occurred_at < moment)]
+    starts = [moment, *thinned([item.occurred_at for item in near if item.occurred_at < moment])]
     counts = [
-        _count(setting, [item for item in near if start <= item.occurred_at <= start + span])
+        _count(setting, [item for item in near if start <= item.occurred_at <= start + span][:MOST_COUNTED])
         for start in starts
     ]
     return max(counts, key=lambda count: count.rank)
@@ -267,7 +281,9 @@ def single_findings(setting: Setting, observations: Sequence[Observation]) -> li
         watched = kind in (FIRST, AGAIN)
         substance_class = shared_class([item])
         if watched:
-            substance_class = next(one for one in SubstanceClass if one in item.detected & WATCH_CLASSES)
+            substance_class = next(
+                one for one in SubstanceClass if one in item.detected & thresholds.watch_list
+            )
         findings.append(
             Finding(
                 family=SINGLE,
@@ -302,7 +318,7 @@ def single_kinds(setting: Setting, observations: Iterable[Observation]) -> list[
         many = item.doses >= setting.thresholds.many_doses
         if silent or many:
             singles.append((item, BOTH if silent and many else NO_RESPONSE if silent else MANY_DOSES))
-    for item, substance_class in detections(items):
+    for item, substance_class in detections(items, setting.thresholds.watch_list):
         singles.append((item, FIRST if setting.seen.first_in(item, substance_class) else AGAIN))
     return singles
 
@@ -312,13 +328,16 @@ def concurrent_findings(setting: Setting, observations: Sequence[Observation]) -
     thresholds = setting.thresholds
     span = timedelta(hours=thresholds.concurrent_hours)
     singles = in_order(item for item, _ in single_kinds(setting, observations))
-    best: dict[tuple[AreaCode, date], tuple[Count, frozenset[AreaCode]]] = {}
+    times = [item.occurred_at for item in singles]
+    by_day: dict[tuple[AreaCode, date], list[int]] = defaultdict(list)
     for start, anchor in enumerate(singles):
-        following = [item for item in singles[start:] if item.occurred_at - anchor.occurred_at <= span]
-        key = (anchor.area, civil_day(anchor.occurred_at, setting.zone))
-        for centre in sorted(setting.around(anchor.area)):
+        by_day[anchor.area, civil_day(anchor.occurred_at, setting.zone)].append(start)
+    best: dict[tuple[AreaCode, date], tuple[Count, frozenset[AreaCode]]] = {}
+    for key, start in ((key, start) for key, starts in by_day.items() for start in thinned(starts)):
+        following = singles[start : bisect_right(times, times[start] + span)]
+        for centre in sorted(setting.around(key[0])):
             zone = setting.around(centre)
-            count = _scenes(setting, [item for item in following if item.area in zone])
+            count = _scenes(setting, [item for item in following if item.area in zone][:MOST_COUNTED])
             if count.people > 1 and (key not in best or count.rank > best[key][0].rank):
                 best[key] = (count, zone)
     # A window that lies within a stronger one says nothing new.
@@ -362,24 +381,50 @@ def _scenes(setting: Setting, members: Sequence[Observation]) -> Count:
 def different_scenes(members: Sequence[Observation], one_place: timedelta) -> int:
     """Return how many scenes the records are of: joined by scene, person or batch, else by small area within 6 h."""
     ordered = in_order(members)
-    group = list(range(len(ordered)))
-    for later, b in enumerate(ordered):
-        for earlier, a in enumerate(ordered[:later]):
-            same = (
-                (a.scene is not None and a.scene == b.scene)
-                or (a.subject is not None and a.subject == b.subject)
-                or (a.batch is not None and a.batch == b.batch)
-                or (
-                    (a.scene is None or b.scene is None)
-                    and not (a.is_sample or b.is_sample)
-                    and a.fine_area is not None
-                    and a.fine_area == b.fine_area
-                    and b.occurred_at - a.occurred_at <= one_place
-                )
-            )
-            if same:
-                group = [group[earlier] if one == group[later] else one for one in group]
-    return len(set(group))
+    scenes = _Groups(len(ordered))
+    told: dict[tuple[str, str], int] = {}
+    nearby: dict[AreaCode, list[int]] = defaultdict(list)
+    for number, item in enumerate(ordered):
+        for name, token in (("scene", item.scene), ("subject", item.subject), ("batch", item.batch)):
+            if token is not None:
+                scenes.join(told.setdefault((name, token), number), number)
+        if item.is_sample or item.fine_area is None:
+            continue
+        around = nearby[item.fine_area]
+        for earlier in around:
+            other = ordered[earlier]
+            if item.occurred_at - other.occurred_at <= one_place and (
+                item.scene is None or other.scene is None
+            ):
+                scenes.join(earlier, number)
+        if item.scene is None:
+            # Whatever is near an earlier one is joined to this one already, or too far from the next.
+            around.clear()
+        around.append(number)
+    return len({scenes.leader(number) for number in range(len(ordered))})
+
+
+class _Groups:
+    """Which of some numbered things belong together."""
+
+    def __init__(self, size: int) -> None:
+        self._above = list(range(size))
+
+    def leader(self, number: int) -> int:
+        while self._above[number] != number:
+            self._above[number] = self._above[self._above[number]]
+            number = self._above[number]
+        return number
+
+    def join(self, one: int, other: int) -> None:
+        self._above[self.leader(other)] = self.leader(one)
+
+
+def thinned(items: Sequence[T]) -> Sequence[T]:
+    """Return the items, or evenly spread ones where there are more than are looked at."""
+    if len(items) <= MOST_STARTS:
+        return items
+    return [items[number * len(items) // MOST_STARTS] for number in range(MOST_STARTS)]
 
 
 def shared_class(members: Iterable[Observation]) -> SubstanceClass:

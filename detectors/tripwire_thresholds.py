@@ -9,8 +9,10 @@ import math
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_serializer
 
+from schemas.substances import WATCH_LIST as WATCH_LIST_CLASSES
+from schemas.substances import SubstanceClass
 from schemas.vocabulary import Feed
 
 SCENE = "tripwire_scene"
@@ -103,6 +105,8 @@ class TripwireThresholds(_Frozen):
     concurrent_review: Annotated[int, Field(ge=2)] = 2
     concurrent_hours: Annotated[float, Field(gt=0)] = 24.0
     many_doses: Annotated[int, Field(ge=2)] = 3
+    watch_list: frozenset[SubstanceClass] = WATCH_LIST_CLASSES
+    """Classes whose detection is a warning. Where one of them is in the ordinary supply, it is none: take it out."""
     fresh_hours: Annotated[float, Field(gt=0)] = 72.0
     """An event that becomes known later than this after it happened never pages."""
     areas: Mapping[str, AreaLevels] = Field(default_factory=dict)
@@ -111,6 +115,11 @@ class TripwireThresholds(_Frozen):
     years: NotNegative = 0.0
     """Null years behind it; 0 for what was stated and not learnt."""
     note: str = ""
+
+    @field_serializer("watch_list")
+    def _in_order(self, classes: frozenset[SubstanceClass]) -> list[str]:
+        """The same thresholds always make the same JSON."""
+        return [one.value for one in SubstanceClass if one in classes]
 
     def base_rate(self, name: str) -> BaseRate:
         """The base rate of a family, or of one kind of single tripwire; the prior alone where nothing was learnt."""

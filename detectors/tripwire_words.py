@@ -153,26 +153,32 @@ def _sentence(
     where = _listed([names.get(area, area) for area in sorted({item.area for item in finding.members})])
     here = names.get(finding.area, finding.area)
     hours = _figure(finding.hours)
-    usual = f"about {_figure(expected)} is usual"
+    usual, joint = f"about {_figure(expected)} is usual", "; "
     rare = f"chance alone gives this {_once_in(recurrence)} in the whole jurisdiction"
+    if setting.thresholds.years == 0:
+        usual, rare, joint = (
+            "what is usual here",
+            "how often chance alone gives this has not been learnt yet",
+            " and ",
+        )
     feeds = _feeds(finding.members)
     if finding.family == SCENE:
         place = "at one scene" if finding.kind == "scene" else "within one small area (no scene was stated)"
         what = _had(finding.substance_class)
         text = (
             f"{finding.people} people were harmed {place} in {where} within {hours} hours{what} ({feeds}); "
-            f"{usual}; {rare}."
+            f"{usual}{joint}{rare}."
         )
     elif finding.family == WATCH_LIST:
         text = (
             f"A laboratory found {class_words(finding.substance_class)} in {here}, and {finding.people} "
             f"{'person was' if finding.people == 1 else 'people were'} harmed by an opioid or an unknown drug "
-            f"there or in an adjacent area within {hours} hours ({feeds}); {usual}; {rare}."
+            f"there or in an adjacent area within {hours} hours ({feeds}); {usual}{joint}{rare}."
         )
     elif finding.family == CONCURRENT:
         text = (
             f"{finding.people} separate warnings in {where} within {hours} hours: non-response to naloxone, "
-            f"{setting.thresholds.many_doses} doses or more, or a watch-list detection ({feeds}); {usual}; {rare}."
+            f"{setting.thresholds.many_doses} doses or more, or a watch-list detection ({feeds}); {usual}{joint}{rare}."
         )
     else:
         item = finding.members[0]

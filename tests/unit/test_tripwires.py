@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detectors.tripwire_rules import different_scenes
 from detectors.tripwire_thresholds import AreaLevels, BaseRate, ZoneLevel, interval, tail
 from detectors.tripwires import CONTEXT, Observation, Seen, TripwireThresholds, evaluate, fewest_people
 from schemas.events import Response
@@ -292,6 +293,7 @@ def test_an_area_pages_only_from_the_number_of_people_learnt_for_it() -> None:
     learnt = TripwireThresholds(
         areas={THANET: AreaLevels(zone=ZoneLevel(mean=4.5, dispersion=1.1), watch_list_page=4)},
         watch_list_page=9,
+        years=100,
     )
     casualties = [seen(NALOXONE, hours) for hours in (1, 2, 3, 4)]
     assert tiers(look([sample(), *casualties[:3]], thresholds=learnt), "watch_list") == [Tier.REVIEW]
@@ -402,6 +404,7 @@ def test_a_signal_says_how_often_chance_alone_does_as_much() -> None:
         model_version="learnt-1",
         base_rates={"tripwire_scene": BaseRate(years=99, ladder=((2.0, 600), (3.0, 24), (4.0, 2), (5.0, 0)))},
         areas={THANET: AreaLevels(casualties_per_day={ED: 0.84}, small_areas=84)},
+        years=99,
     )
     (three,) = of(look(household(3), thresholds=learnt), "scene")
     (nine,) = of(look(household(9), thresholds=learnt), "scene")
@@ -416,6 +419,20 @@ def test_a_signal_says_how_often_chance_alone_does_as_much() -> None:
 def test_a_base_rate_between_two_steps_is_that_of_the_lower_one() -> None:
     rate = BaseRate(years=100, ladder=((0.5, 50), (1.0, 10), (1.5, 0)))
     assert [rate.episodes(score) for score in (0.1, 0.5, 0.9, 1.2, 1.5, 9.0)] == [50, 50, 50, 10, 0, 0]
+
+
+def test_thresholds_that_were_stated_and_not_learnt_claim_no_rarity() -> None:
+    (signal,) = of(look(household(3)), "scene")
+    assert (
+        "what is usual here and how often chance alone gives this has not been learnt yet" in signal.sentence
+    )
+    assert "about" not in signal.sentence
+
+
+def test_a_class_of_the_ordinary_supply_can_be_taken_off_the_watch_list() -> None:
+    usual = TripwireThresholds(watch_list=frozenset({SubstanceClass.FENTANYL}))
+    assert not look([sample(), seen(NALOXONE, 2)], thresholds=usual)
+    assert TripwireThresholds.model_validate_json(usual.model_dump_json()) == usual
 
 
 def test_thresholds_survive_json_exactly() -> None:
@@ -513,6 +530,46 @@ def test_every_signal_agrees_with_itself(world: list[Observation]) -> None:
         if signal.family == "tripwire_scene":
             assert signal.observed == fewest_people(members)
             assert signal.sentence.startswith(f"{signal.observed} people")
+
+
+@settings(max_examples=150, deadline=None)
+@given(world=_world())
+def test_scenes_are_told_apart_as_comparing_every_pair_would(world: list[Observation]) -> None:
+    hours = timedelta(hours=6)
+
+    def same(a: Observation, b: Observation) -> bool:
+        tokens = ((a.scene, b.scene), (a.subject, b.subject), (a.batch, b.batch))
+        one_place = (
+            (a.scene is None or b.scene is None)
+            and not (a.is_sample or b.is_sample)
+            and a.fine_area is not None
+            and a.fine_area == b.fine_area
+            and abs(a.occurred_at - b.occurred_at) <= hours
+        )
+        return one_place or any(one is not None and one == other for one, other in tokens)
+
+    group = list(range(len(world)))
+    for (first, a), (second, b) in itertools.combinations(enumerate(world), 2):
+        if same(a, b):
+            group = [group[first] if one == group[second] else one for one in group]
+    assert different_scenes(world, hours) == len(set(group))
+
+
+def test_a_flood_of_warnings_in_one_place_is_still_one_page_each() -> None:
+    flood = [
+        seen(
+            NALOXONE,
+            number / 200,
+            doses=3,
+            response=Response.NONE,
+            fine_area=AreaCode("E01"),
+            subject=f"s{number:05d}",
+        )
+        for number in range(1500)
+    ]
+    signals = look(flood)
+    assert Tier.PAGE in tiers(signals, "scene")
+    assert len(of(signals, "single")) == 1500
 
 
 def test_events_further_away_than_the_context_change_nothing() -> None:
