@@ -3,4 +3,15 @@
 from schemas.tables import audit, counts, detection, events, incidents, log, outbox, people, web
 from schemas.tables.base import metadata
 
-__all__ = ["audit", "counts", "detection", "events", "incidents", "log", "metadata", "outbox", "people", "web"]
+__all__ = [
+    "audit",
+    "counts",
+    "detection",
+    "events",
+    "incidents",
+    "log",
+    "metadata",
+    "outbox",
+    "people",
+    "web",
+]
