@@ -6,6 +6,7 @@ nobody can add one without saying who may use it.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -128,6 +129,11 @@ def routes_under(routes: Iterable[Any]) -> Iterator[tuple[str, str]]:
 
 def test_every_route_of_the_application_is_in_the_table(house: House) -> None:
     assert sorted(routes_under(house.app.routes)) == sorted(ROUTES)
+
+
+def test_every_route_is_in_the_reference() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "api.md").read_text()
+    assert [path for _, path in ROUTES if f"{path}`" not in page] == []
 
 
 def test_somebody_who_is_not_signed_in_is_sent_to_sign_in(house: House) -> None:

@@ -29,7 +29,7 @@ from tocsin.web.services import Services
 
 router = APIRouter()
 
-_CURVE_DAYS = 42
+_CURVE_DAYS = 28
 _DAYS_AFTER = 14
 _NOTHING_TO_DRAW = "There is nothing to draw for this feed."
 
@@ -74,7 +74,7 @@ def strongest_of(signals: Sequence[Signal], feed: Feed) -> Signal | None:
 
 
 def _days_shown(signal: Signal, today: date) -> tuple[date, date]:
-    """Return six weeks of days that hold the signal's window, and two weeks after it as far as they have come."""
+    """Return four weeks of days that hold the signal's window, and two weeks after it as far as they have come."""
     last = max(signal.window_end, min(today, signal.window_end + timedelta(days=_DAYS_AFTER)))
     return min(signal.window_start, last - timedelta(days=_CURVE_DAYS - 1)), last
 

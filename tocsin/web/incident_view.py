@@ -15,7 +15,7 @@ from alerts import audit, reading
 from alerts.card import CLASS_NAMES, COUNTED_AS, FEED_NAMES, CardFacts, FeedState, inside_lines, outside_card
 from alerts.desk import Desk
 from alerts.evidence import last_days
-from alerts.outbox import CONSOLE_LOG
+from alerts.outbox import CONSOLE_LOG, EMAIL
 from alerts.people import find_person
 from alerts.reading import MessageState
 from alerts.telling import card_facts
@@ -26,6 +26,7 @@ from schemas.messages import OutsideCard
 from schemas.signals import Signal
 from schemas.tables.outbox import outbox
 from schemas.vocabulary import Feed, Tier
+from tocsin.web.rendering import code_words
 
 RECENT_SIGNALS = 30
 _SYSTEM_NAME = "Tocsin"
@@ -42,6 +43,15 @@ class EvidenceRow:
     window: tuple[date, date] | None
     state: str
     tier: Tier | None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLine:
+    """One entry of the audit trail, in words."""
+
+    at: datetime
+    what: str
+    who: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +81,7 @@ class IncidentView:
     strip: tuple[tuple[date, int], ...]
     strip_name: str
     messages: tuple[MessageState, ...]
-    history: tuple[AuditEntry, ...]
+    history: tuple[HistoryLine, ...]
     linked_from: tuple[str, ...]
     names: Mapping[str, str]
     """What people are called, by id."""
@@ -89,14 +99,17 @@ def incident_view(
     about = ("incident", incident.id)
     history = tuple(audit.entries(connection, incident.jurisdiction, about)) if figures else ()
     people = {item.person for item in incident.acknowledgements} | {message.recipient for message in messages}
-    people |= {entry.actor for entry in history}
+    for entry in history:
+        people |= {entry.actor, *_people_in(entry)}
     if incident.closed_by:
         people.add(incident.closed_by)
     mine = next((item for item in incident.held_by if item.person == principal.person), None)
+    names = names_of(connection, people, desk)
+    lines = inside_lines(facts, principal) if figures else _safe_lines(connection, incident.id, facts)
     return IncidentView(
         incident=incident,
         headline=facts.headline,
-        lines=inside_lines(facts, principal) if figures else _safe_lines(connection, incident.id, facts),
+        lines=tuple(line for line in lines if line != f"{facts.headline}."),  # the page's heading says it
         sees_figures=figures,
         evidence=_evidence(facts, principal) if figures else (),
         signals=tuple(signals[:RECENT_SIGNALS]),
@@ -105,9 +118,9 @@ def incident_view(
         strip=_strip(facts, principal, now) if figures else (),
         strip_name=FEED_NAMES[facts.strip_feed] if facts.strip_feed else "",
         messages=tuple(messages),
-        history=history,
+        history=tuple(_history_line(entry, names) for entry in history),
         linked_from=reading.linked_from(connection, incident.id),
-        names=names_of(connection, people, desk),
+        names=names,
         my_acknowledgement=mine,
     )
 
@@ -142,7 +155,7 @@ def last_message(
     if recipient is not None:
         statement = statement.where(row.recipient == recipient)
     body = connection.execute(
-        statement.order_by(row.created_at.desc(), row.notice.desc(), row.id).limit(1)
+        statement.order_by(row.created_at.desc(), (row.channel == EMAIL).desc(), row.id).limit(1)
     ).scalar_one_or_none()
     return OutsideCard.model_validate(body) if body is not None else None
 
@@ -156,6 +169,25 @@ def names_of(connection: Connection, people: set[str], desk: Desk) -> dict[str, 
     if SYSTEM_ACTOR in names:
         names[SYSTEM_ACTOR] = _SYSTEM_NAME
     return names
+
+
+def _people_in(entry: AuditEntry) -> tuple[str, ...]:
+    """Return the people that an entry's detail names."""
+    named = entry.detail.get("people") or entry.detail.get("person") or ()
+    return (named,) if isinstance(named, str) else tuple(named)
+
+
+def _history_line(entry: AuditEntry, names: Mapping[str, str]) -> HistoryLine:
+    """Return an entry in words: what was done, with the people, step or outcome that it names."""
+    what = code_words(entry.action)
+    told = [names[person] for person in _people_in(entry)]
+    if told:
+        what += f": {_listed(told)}"
+    if outcome := entry.detail.get("outcome"):
+        what += f": {code_words(outcome).lower()}"
+    if reasons := entry.detail.get("reasons"):
+        what += f": {_listed([code_words(reason).lower() for reason in reasons])}"
+    return HistoryLine(entry.at, what, names[entry.actor])
 
 
 def _safe_lines(connection: Connection, incident_id: str, facts: CardFacts) -> tuple[str, ...]:

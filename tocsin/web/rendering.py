@@ -67,6 +67,17 @@ def day_words(day: date) -> str:
     return f"{day:%a} {day.day} {day:%b %Y}"
 
 
+def days_words(days: tuple[date, date]) -> str:
+    """Return a run of days, first and last included, as briefly as it can be said: "28-29 Jan 2018" with a dash."""
+    first, last = days
+    if first == last:
+        return f"{last.day} {last:%b %Y}"
+    if (first.year, first.month) == (last.year, last.month):
+        return f"{first.day}\N{EN DASH}{last.day} {last:%b %Y}"
+    start = f"{first.day} {first:%b}" if first.year == last.year else f"{first.day} {first:%b %Y}"
+    return f"{start} \N{EN DASH} {last.day} {last:%b %Y}"
+
+
 def span_words(span: timedelta) -> str:
     """Return how long in the largest unit that fits: "3 days", "5 hours", "12 minutes", "less than a minute"."""
     minutes = int(span.total_seconds()) // 60
@@ -102,6 +113,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "moment": moment_words,
         "day": day_words,
+        "days": days_words,
         "span": span_words,
         "code": code_words,
         "machine": machine_moment,

@@ -42,7 +42,7 @@ class Mailbox:
         self.links.append((person, url, until))
 
 
-class _InProcess(httpx.BaseTransport):
+class InProcess(httpx.BaseTransport):
     """Hands a request to the application as a server would, and waits for all of the answer."""
 
     def __init__(self, app: FastAPI, host: str) -> None:
@@ -70,7 +70,7 @@ class House:
 
     def client(self, host: str = "203.0.113.7") -> httpx.Client:
         """A browser of its own at some address."""
-        return httpx.Client(transport=_InProcess(self.app, host), base_url=BASE_URL)
+        return httpx.Client(transport=InProcess(self.app, host), base_url=BASE_URL)
 
     def person(self, name: str, *roles: Role, place: Jurisdiction = KENT) -> Person:
         """Register somebody with roles."""
