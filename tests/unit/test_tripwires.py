@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.tripwire_rules import different_scenes
+from detectors.clusters import different_scenes
 from detectors.tripwire_thresholds import AreaLevels, BaseRate, ZoneLevel, interval, tail
 from detectors.tripwires import CONTEXT, Observation, Seen, TripwireThresholds, evaluate, fewest_people
 from schemas.events import Response
