@@ -285,7 +285,8 @@ def _refresh(
     """Bring the machine's facts up to date, and give notice if they are new or worse.
 
     What an incident has reached (tier, feeds, a death, a laboratory result, its first day) is kept while it grows, so
-    that only its recent signals need be read. ``afresh`` works everything but the tier out again from all of them.
+    that only its recent signals need be read. ``afresh``, after evidence was taken back, works everything but the tier
+    out again from all of them; that cannot make it worse, so it gives no notice.
     """
     row = connection.execute(
         select(incident, _DECISION.closed_at)
@@ -312,7 +313,7 @@ def _refresh(
         .where(_INCIDENT.id == incident_id)
         .values(urgency=urgency.value, **_columns_of(facts, now))
     )
-    if row.closed_at is None and desk.settings.tell_people:
+    if row.closed_at is None and desk.settings.tell_people and not afresh:
         notices.consider(connection, incident_id, facts, signals, urgency, now, desk=desk, opened=opened)
 
 

@@ -261,4 +261,5 @@ def _listed(items: Sequence[str]) -> str:
 
 
 def _cut(title: str) -> str:
-    return title if len(title) <= 120 else f"{title[:117]}..."  # noqa: PLR2004 (what OutsideCard allows)
+    line = " ".join(title.split())
+    return line if len(line) <= 120 else f"{line[:117]}..."  # noqa: PLR2004 (what OutsideCard allows)

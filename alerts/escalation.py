@@ -22,7 +22,7 @@ from alerts.people import Person, find_person, on_call_at, people_with
 from alerts.serialise import hold
 from alerts.settings import EscalationPolicy, EscalationStep
 from alerts.telling import cards_for
-from alerts.urgency import ring_time
+from alerts.urgency import is_quiet, ring_time
 from schemas.authorise import SYSTEM, Role
 from schemas.database import Database
 from schemas.incidents import Urgency
@@ -262,6 +262,18 @@ def hurry(connection: Connection, incident_id: str, notice: int, now: datetime) 
         and row.next_at > now
     ):
         _set_timer(connection, incident_id, next_at=now)
+
+
+def ring_now(connection: Connection, incident_id: str, now: datetime, *, desk: Desk) -> None:
+    """Take the step that waits for the morning, if it does: the incident has become urgent in the night."""
+    row = connection.execute(select(incident_escalation).where(_TIMER.incident_id == incident_id)).one()
+    if row.next_at is None or row.next_at <= now or not is_quiet(now, desk.settings):
+        return
+    if row.next_at == ring_time(Urgency.MORNING, now, desk.settings) and not holders_of(
+        connection, incident_id, row.notice
+    ):
+        _set_timer(connection, incident_id, next_at=now, **({} if row.steps_taken else {"noticed_at": now}))
+        take_step(connection, incident_id, now, desk=desk)
 
 
 def resume(connection: Connection, incident_id: str, now: datetime) -> None:

@@ -49,6 +49,8 @@ def consider(
     timer = connection.execute(select(incident_escalation).where(_TIMER.incident_id == incident_id)).one()
     reasons = (Worse.OPENED,) if opened else _what_got_worse(connection, timer, facts, signals)
     if not reasons:
+        if urgency is Urgency.NOW:
+            escalation.ring_now(connection, incident_id, now, desk=desk)
         return
     pages = facts.tier is Tier.PAGE
     rings_at = ring_time(urgency, now, desk.settings) if pages else review_time(now, desk.settings)

@@ -48,7 +48,7 @@ class OutsideCard(_Model):
     """An incident in words that may leave: the body of a message, as the outbox keeps it."""
 
     classification: Classification = Classification.OUTSIDE
-    title: Annotated[str, Field(max_length=120)]
+    title: Annotated[str, Field(max_length=120, pattern=r"^[^\r\n]*$")]
     """One line: subject of an e-mail."""
     lines: tuple[str, ...]
     strip: tuple[CountBand, ...] = ()

@@ -136,6 +136,19 @@ def test_at_two_in_the_morning_a_page_tripwire_rings_and_stale_evidence_does_not
     assert timeline.sent() == [("26 02:00", "page", "ben")]
 
 
+def test_a_page_that_waits_for_the_morning_rings_at_once_when_a_tripwire_makes_it_urgent(
+    database: SqlDatabase,
+) -> None:
+    timeline = Timeline(database, at("2018-01-23 02:00"))
+    timeline.signals(signal())
+    timeline.after(hours=1)
+    assert timeline.sent() == []
+    timeline.signals(signal(detector="tripwire_scene", observed=3))
+    assert timeline.sent() == [("23 03:00", "page", "ben")]
+    timeline.after(minutes=20)
+    assert timeline.sent() == [("23 03:15", "reminder", "ben"), ("23 03:15", "reminder", "fallback")]
+
+
 def test_half_past_seven_is_londons_in_summer_too(database: SqlDatabase) -> None:
     # Clocks go forward on 25 March 2018: 07:30 in London is then 06:30 in UTC.
     timeline = Timeline(database, at("2018-03-24 23:30"))
@@ -237,7 +250,7 @@ def test_withdrawn_evidence_is_said_on_the_incident_and_to_whoever_was_told(time
     assert timeline.incident(incident).evidence_withdrawn == 1
     assert timeline.sent() == [("22 12:00", "withdrawn", "asha")]
     timeline.withdraw("a" * 32)
-    assert timeline.sent() == []
+    assert timeline.sent() == []  # it is taken back once
     assert timeline.incident(incident).evidence_withdrawn == 1
 
 

@@ -10,6 +10,7 @@ from email.policy import default
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
+from pydantic import ValidationError
 
 from alerts.channels import PermanentFailure, TransientFailure
 from alerts.channels.email import Email
@@ -122,11 +123,9 @@ def test_a_possible_repeat_says_so_first(server: tuple[Server, int]) -> None:
     assert text.get_content().startswith("You may have had this already.")
 
 
-def test_a_title_cannot_add_a_header(server: tuple[Server, int]) -> None:
-    handler, port = server
-    with pytest.raises(ValueError, match="linefeed"):
-        channel(port).send(message(card=OutsideCard(title="x\nBcc: eve@example.org", lines=())))
-    assert handler.kept == []
+def test_a_title_cannot_add_a_header() -> None:
+    with pytest.raises(ValidationError):
+        OutsideCard(title="x\nBcc: eve@example.org", lines=())
 
 
 @pytest.mark.parametrize(
