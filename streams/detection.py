@@ -103,6 +103,7 @@ class DetectionRuns:
         self._cadence = cadence or Cadence()
         self._stopwatch = stopwatch
         self._fitted: dict[Jurisdiction, baselines.Fitted] = {}
+        self._stored: dict[Jurisdiction, date] = {}
 
     def next_due(self, now: datetime) -> datetime | None:
         """Return when the next jurisdiction wants a look, or nothing while there is none."""
@@ -158,10 +159,12 @@ class DetectionRuns:
             )
             if not held:
                 raise LeaseLostError(jurisdiction)
-            baselines.keep(connection, jurisdiction, fitted, finished)
+            if self._stored.get(jurisdiction) != fitted.valid_from:
+                baselines.keep(connection, jurisdiction, fitted, finished)
             changed = store(connection, signals, finished)
             if changed:
                 self._on_signals(connection, changed, finished)
+        self._stored[jurisdiction] = fitted.valid_from
         self._metrics.detection_finished(self._stopwatch() - started, finished)
         for signal in changed:
             self._metrics.signal(signal.detector, signal.tier)

@@ -9,17 +9,18 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 
-from detectors.budget import Budget
+from detectors.budget import AREA_COUNTS, Budget
 from detectors.calibration import Played, Setup, learn, play
 from detectors.observations import Observation
 from detectors.tripwire_calibration import Ground, calibrate_tripwires
+from detectors.tripwire_thresholds import CONCURRENT, SCENE, WATCH_LIST, TripwireThresholds
 from detectors.zones import zones_of
-from schemas.geography import load_kent_and_medway
-from schemas.vocabulary import Feed, Jurisdiction
+from schemas.geography import AreaCode, load_kent_and_medway
+from schemas.vocabulary import Feed, Jurisdiction, Tier
 from streams.detection import populations
 from streams.history import series_of
 from streams.holidays import bank_holidays
@@ -34,6 +35,7 @@ from tocsin.learnt import Learnt
 KENT = Jurisdiction("kent-and-medway")
 TRAINING_DAYS = 728
 COUNTED_DAYS = 728
+_TRIPWIRE_DAYS = 364
 _FIRST_DAY = date(2014, 1, 6)
 """A Monday; simulated histories begin here, where the calendar of bank holidays is known."""
 
@@ -99,16 +101,13 @@ def spend_whole(budget: Budget, tripwires: TripwireThresholds) -> Budget:
     A tripwire moves in whole people, so it can rarely spend its share exactly; a budget that is not spent is a detector
     deafer than people agreed to.
     """
-    needs = {
-        SCENE: float(tripwires.scene_page),
-        CONCURRENT: float(tripwires.concurrent_page),
+    spends = {
+        SCENE: tripwires.base_rate(SCENE).per_year(tripwires.scene_page),
+        CONCURRENT: tripwires.base_rate(CONCURRENT).per_year(tripwires.concurrent_page),
+        WATCH_LIST: budget.episodes_per_year(WATCH_LIST, Tier.PAGE),
     }
-    spent = sum(tripwires.base_rate(family).per_year(score) for family, score in needs.items())
-    spent += budget.pages_per_year * budget.page_shares[WATCH_LIST]
-    shares = dict(budget.page_shares)
-    shares[AREA_COUNTS] = max((budget.pages_per_year - spent) / budget.pages_per_year, 0.0)
-    for family in needs:
-        shares[family] = tripwires.base_rate(family).per_year(needs[family]) / budget.pages_per_year
+    shares = {family: pages / budget.pages_per_year for family, pages in spends.items()}
+    shares[AREA_COUNTS] = max(1.0 - sum(shares.values()), 0.0)
     return budget.model_copy(update={"page_shares": shares})
 
 
@@ -149,10 +148,10 @@ def _kent_observations(
     profile: JurisdictionProfile, seeds: list[np.random.SeedSequence]
 ) -> Iterator[Iterator[Observation]]:
     for seed in seeds:
-        yield observations(_kent_history(profile, seed, 364), profile.geography.root)
+        yield observations(_kent_history(profile, seed, _TRIPWIRE_DAYS), profile.geography.root)
 
 
-def _small_areas(profile: JurisdictionProfile) -> Mapping[str, int]:
+def _small_areas(profile: JurisdictionProfile) -> Mapping[AreaCode, int]:
     geography = profile.geography
     found = dict.fromkeys(geography.detection_areas(), 0)
     for code in geography.areas:

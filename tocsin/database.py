@@ -114,7 +114,7 @@ def _pool_settings(url: URL) -> dict[str, Any]:
     return {"pool_size": 8, "max_overflow": 8, "pool_pre_ping": True}
 
 
-def _prepare_sqlite(durable: bool, connection: Any, _record: object) -> None:  # noqa: FBT001  # noqa: ANN401 (a driver's connection)
+def _prepare_sqlite(durable: bool, connection: Any, _record: object) -> None:  # noqa: ANN401, FBT001 (a driver's hook)
     connection.isolation_level = None  # we begin our own transactions
     cursor = connection.cursor()
     for pragma in (

@@ -21,6 +21,7 @@ from typing import Any
 from pydantic import SecretStr
 from rich.console import Console
 
+from alerts.channels import Channel
 from alerts.channels.console_log import ConsoleLog
 from alerts.desk import Desk
 from alerts.jobs import people_jobs
@@ -171,7 +172,7 @@ def _local_people(until: datetime) -> Callable[[SqlDatabase, Desk, Clock, Metric
     """Return what makes the people side's jobs: a channel that leads nowhere, and the scripted officer."""
 
     def make(database: SqlDatabase, desk: Desk, clock: Clock, metrics: Metrics) -> Sequence[Job]:  # noqa: ARG001
-        channels = {"console_log": ConsoleLog(lambda _line: None)}
+        channels: dict[str, Channel] = {"console_log": ConsoleLog(lambda _line: None)}
         jobs = people_jobs(database, desk, clock, channels, owner="demo")
         return (*jobs, ScriptedOnCall(database, desk, KENT, until=until))
 

@@ -8,7 +8,7 @@ be nothing. What the officer still holds when the story ends has just lapsed: th
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
 
 from alerts.acknowledge import acknowledge, close_incident
 from alerts.desk import Desk
@@ -18,6 +18,8 @@ from schemas.authorise import Authentication, Principal, Role
 from schemas.database import Database
 from schemas.incidents import Incident, Outcome
 from schemas.messages import MessageKind
+from schemas.tables.detection import jurisdiction_state
+from schemas.tables.outbox import delivery
 from schemas.vocabulary import Jurisdiction, Tier
 
 ON_CALL = Person("amina-okafor", "Dr Amina Okafor", "amina.okafor@example.org")
@@ -63,13 +65,25 @@ class ScriptedOnCall:
         self._desk = desk
         self._jurisdiction = jurisdiction
         self._until = until
+        self._looked_at: tuple[object, ...] | None = None
+        self._due: datetime | None = None
 
     def next_due(self, now: datetime) -> datetime | None:  # noqa: ARG002 (a job's signature)
         """Return when the officer next has something to do."""
         with self._database.read() as connection:
-            moments = [self._acts_at(connection, one) for one in self._open(connection)]
-        due = min((moment for moment in moments if moment is not None), default=None)
-        return due if due is not None and due < self._until else None
+            state = self._state(connection)
+            if state != self._looked_at:
+                moments = [self._acts_at(connection, one) for one in self._open(connection)]
+                self._due = min((moment for moment in moments if moment is not None), default=None)
+                self._looked_at = state
+        return self._due if self._due is not None and self._due < self._until else None
+
+    @staticmethod
+    def _state(connection: Connection) -> tuple[object, ...]:
+        """Return what changes whenever an incident changes or a message is sent."""
+        revision = select(func.sum(jurisdiction_state.c.revision)).scalar_subquery()
+        sent = select(func.count(delivery.c.finished_at)).scalar_subquery()
+        return tuple(connection.execute(select(revision, sent)).one())
 
     def run(self, now: datetime) -> None:
         """Do what is due."""

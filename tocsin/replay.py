@@ -10,7 +10,7 @@ It uses a database of its own and reads no settings file: real channels are not 
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -24,10 +24,10 @@ from alerts.settings import AlertsSettings, Contact, LinkSettings
 from detectors.calibration import Played, Setup, learn, play
 from schemas.clock import civil_day
 from schemas.geography import Geography, load_geography
-from schemas.substances import Taxonomy, default_taxonomy
+from schemas.substances import SubstanceClass, Taxonomy, default_taxonomy
 from schemas.vocabulary import Jurisdiction
 from streams.connectors.csv_files import Tally, read_events
-from streams.connectors.mapping import DelayRule, FileMapping, MappingError, load_mapping
+from streams.connectors.mapping import DelayRule, FileMapping, load_mapping
 from streams.decoding import counted_as
 from streams.history import series_of
 from streams.profile import DEFAULT_FEEDS, JurisdictionProfile
@@ -186,9 +186,11 @@ def read_all(request: Request, mapping: FileMapping, geography: Geography, taxon
         done = 0
         for path in request.files:
             rows = read_events(path, mapping, geography, taxonomy, tables=folders)
-            for row in rows:
-                if row.event is not None and row.known_at is not None:
-                    arrivals.append(Arrival(row.known_at, row.event, f"{path.name} {row.place}"))
+            arrivals += [
+                Arrival(row.known_at, row.event, f"{path.name} {row.place}")
+                for row in rows
+                if row.event is not None and row.known_at is not None
+            ]
             done += path.stat().st_size
             tell(done)
             for name in ("rows", "mapped", "filtered", "problems", "not_placed"):
@@ -211,10 +213,13 @@ def calibrate(
     stated = uncalibrated(profile.jurisdiction)
     if request.calibration_years == 0 or len(history) < _FEWEST_TO_LEARN_FROM:
         return stated
+    counted = [_counted(arrival, profile, taxonomy) for arrival in history]
     rates = fit_rates(
-        [_counted(arrival, profile, taxonomy) for arrival in history],
+        counted,
         areas=profile.geography.detection_areas(),
         populations={code: area.population for code, area in profile.geography.areas.items()},
+        first_day=min(one.day for one in counted),
+        last_day=_mostly_known(counted),
     )
     count = max(1, round(request.calibration_years / _YEARS_EACH))
     seeds = np.random.SeedSequence(request.seed).spawn(count)
@@ -253,6 +258,14 @@ class _PlayNull:
         return play(history, self.setup)
 
 
+def _mostly_known(counted: Sequence[CountedEvent]) -> date:
+    """Return the last day of which nine events in ten are known by now: later days would look too quiet."""
+    delays = sorted((one.known_day - one.day).days for one in counted)
+    last_known = max(one.known_day for one in counted)
+    first = min(one.day for one in counted)
+    return max(last_known - timedelta(days=delays[int(0.9 * (len(delays) - 1))]), first)
+
+
 def _counted(arrival: Arrival, profile: JurisdictionProfile, taxonomy: Taxonomy) -> CountedEvent:
     counted = counted_as(arrival.event, profile, taxonomy)
     return CountedEvent(
@@ -260,11 +273,11 @@ def _counted(arrival: Arrival, profile: JurisdictionProfile, taxonomy: Taxonomy)
         known_day=max(civil_day(arrival.known_at, profile.zone), counted.day),
         area=None if counted.detection_area == profile.geography.root else counted.detection_area,
         feed=arrival.event.feed,
-        classes=frozenset(counted.classes),
+        classes=frozenset(SubstanceClass(name) for name in counted.classes),
     )
 
 
-def _play(  # noqa: PLR0913 (each is a part of one replay)
+def _play(
     request: Request,
     profile: JurisdictionProfile,
     learnt: Learnt,

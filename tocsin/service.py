@@ -20,9 +20,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from schemas import migrations
 from tocsin.clocks import SystemClock
 from tocsin.database import SqlDatabase
+from tocsin.database_gauges import DatabaseGauges
 from tocsin.engine import RealEngine
 from tocsin.logging import configure_logging
 from tocsin.settings import Settings
+from tocsin.sign_in_mail import mail_sign_in_links
 from tocsin.web.app import create_app
 from tocsin.web.services import WebServices
 from tocsin.wiring import House, build
@@ -58,6 +60,8 @@ def serve(house: House) -> int:
             server.should_exit = True
 
     engine = RealEngine(house.clock, house.log, house.intake.handle, house.jobs, on_failure=on_failure)
+    gauges = DatabaseGauges(house.database, house.clock, sorted(house.profiles), house.log.backlog)
+    house.metrics.registry.register(gauges)
     app = create_app(web_services(house, engine))
     server = uvicorn.Server(
         uvicorn.Config(
@@ -96,7 +100,7 @@ def web_services(house: House, engine: RealEngine) -> WebServices:
         desk=house.desk,
         metrics=house.metrics,
         readiness=lambda: readiness(house.database, engine),
-        send_sign_in_link=mail_sign_in_links(house),
+        send_sign_in_link=mail_sign_in_links(settings.alerts.channels.email, house.clock),
         cookie_secure=secure,
         metrics_token=settings.web.metrics_token,
         wake_sender=engine.wake,

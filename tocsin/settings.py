@@ -105,7 +105,7 @@ class Settings(BaseSettings):
     ] = ()
 
     @classmethod
-    def settings_customise_sources(  # noqa: PLR0913 (pydantic-settings names the arguments)
+    def settings_customise_sources(
         cls,
         settings_cls: type[BaseSettings],  # noqa: ARG003
         init_settings: PydanticBaseSettingsSource,

@@ -93,7 +93,9 @@ class EmbeddedLog:
         """Return how many records wait for the reader."""
         with self._database.read() as connection:
             cursor = select(func.coalesce(func.max(event_log_cursor.c.position), 0)).scalar_subquery()
-            waiting = connection.execute(select(func.count()).where(event_log.c.position > cursor)).scalar_one()
+            waiting = connection.execute(
+                select(func.count()).where(event_log.c.position > cursor)
+            ).scalar_one()
         return int(waiting)
 
     def prune(self, received_before: datetime) -> int:
@@ -101,7 +103,9 @@ class EmbeddedLog:
         with self._database.write() as connection:
             cursor = select(func.coalesce(func.max(event_log_cursor.c.position), 0)).scalar_subquery()
             done = connection.execute(
-                delete(event_log).where(event_log.c.position <= cursor, event_log.c.received_at < received_before)
+                delete(event_log).where(
+                    event_log.c.position <= cursor, event_log.c.received_at < received_before
+                )
             )
         return done.rowcount
 
@@ -116,7 +120,10 @@ class EmbeddedLog:
         with self._database.read() as connection:
             cursor = select(func.coalesce(func.max(event_log_cursor.c.position), 0)).scalar_subquery()
             rows = connection.execute(
-                select(event_log).where(event_log.c.position > cursor).order_by(event_log.c.position).limit(self._batch)
+                select(event_log)
+                .where(event_log.c.position > cursor)
+                .order_by(event_log.c.position)
+                .limit(self._batch)
             ).all()
         return [
             Positioned(
