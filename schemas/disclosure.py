@@ -237,7 +237,7 @@ def _gives_away(cells: Iterable[tuple[int, int] | None], total: tuple[int, int])
     for item in known:
         if item != (1, LARGEST_SUPPRESSED):
             continue
-        if total[1] - (lows - 1) < LARGEST_SUPPRESSED and total[1] > LARGEST_SUPPRESSED:
+        if total[1] - (lows - 1) < LARGEST_SUPPRESSED:
             return True
         if not unbounded and total[0] - (highs - LARGEST_SUPPRESSED) > 1:
             return True

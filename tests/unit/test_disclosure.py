@@ -169,6 +169,13 @@ def test_a_single_small_cell_beside_its_total_takes_the_total_or_another_cell_wi
     assert shown.total == "fewer than 8"
 
 
+def test_a_small_total_is_not_shown_beside_several_small_cells() -> None:
+    # Seven cells under a total below eight would each be known to be one.
+    shown = publish_set({n: count(1) for n in range(7)}, total=count(7))
+    assert set(shown.cells.values()) == {"fewer than 8"}
+    assert shown.total == "not shown"
+
+
 # One count after another
 
 
