@@ -8,8 +8,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Row, func, or_, select
 
+from detectors.observations import CONTEXT, Observation, Seen
+from detectors.tripwire_rules import REVIEW_WITHIN
 from detectors.tripwire_thresholds import TripwireThresholds
-from detectors.tripwires import CONTEXT, Observation, Seen, evaluate
+from detectors.tripwires import evaluate
 from schemas.events import Response, Status
 from schemas.geography import AreaCode, AreaLevel
 from schemas.signals import Signal
@@ -20,6 +22,7 @@ from streams.decoding import Decoded
 from streams.profile import JurisdictionProfile
 
 EVENT = event_version.c
+_KEYS_A_QUERY = 500
 
 
 class StoredTripwires:
@@ -42,12 +45,13 @@ class StoredTripwires:
         self, connection: Connection, profile: JurisdictionProfile, fresh: Sequence[Decoded], now: datetime
     ) -> Sequence[Signal]:
         """Return the signals that the new events of one jurisdiction give."""
-        daily = [one for one in fresh if one.grain == "day"]
+        daily = [one for one in fresh if one.grain == "day" and _may_matter(one)]
         if not daily:
             return ()
         identities = {one.identity for one in daily}
         rows = self._around(connection, profile, daily)
-        observations = [self._observation(profile, row) for row in rows]
+        first_known = self._first_known(connection, [row.identity for row in rows if row.version > 1])
+        observations = [self._observation(profile, row, first_known.get(row.identity)) for row in rows]
         return evaluate(
             [item for item in observations if item.identity in identities],
             [item for item in observations if item.identity not in identities],
@@ -82,22 +86,42 @@ class StoredTripwires:
             )
         ).all()
 
-    def _observation(self, profile: JurisdictionProfile, row: Row) -> Observation:  # type: ignore[type-arg]
-        area = profile.geography.get(row.area)
-        is_small = area is not None and area.level is AreaLevel.LSOA
+    @staticmethod
+    def _first_known(connection: Connection, identities: Sequence[str]) -> dict[str, datetime]:
+        """Return when each corrected event was first heard of."""
+        known: dict[str, datetime] = {}
+        for start in range(0, len(identities), _KEYS_A_QUERY):
+            rows = connection.execute(
+                select(EVENT.identity, func.min(EVENT.known_at))
+                .where(EVENT.identity.in_(identities[start : start + _KEYS_A_QUERY]))
+                .group_by(EVENT.identity)
+            )
+            known |= {identity: moment for identity, moment in rows}
+        return known
+
+    def _observation(
+        self,
+        profile: JurisdictionProfile,
+        row: Row,  # type: ignore[type-arg]
+        first_known: datetime | None,
+    ) -> Observation:
         body = row.body
         found = [item["substance"] for item in body.get("detected", ())] or body.get("confirmed", ())
+        detected = self._classes(found)
+        is_sample = row.feed == Feed.DRUG_CHECKING.value
+        # A correction does not make an old event late news, unless what it brings is a laboratory's finding.
+        known_at = row.known_at if first_known is None or detected else first_known
         return Observation(
             identity=row.identity,
             feed=Feed(row.feed),
             occurred_at=row.occurred_at,
-            known_at=row.known_at,
+            known_at=known_at,
             area=AreaCode(row.detection_area),
-            fine_area=AreaCode(row.area) if is_small else None,
+            fine_area=None if is_sample else self._small_area(profile, body["areas"]["event"], row.area),
             scene=row.scene,
             subject=row.subject,
             classes=frozenset(SubstanceClass(name) for name in row.classes.split()),
-            detected=self._classes(found),
+            detected=detected,
             doses=len(body.get("doses", ())),
             response=Response(body.get("response", Response.UNKNOWN)),
             cardiac_arrest=bool(body.get("cardiac_arrest")),
@@ -105,6 +129,15 @@ class StoredTripwires:
             stratum=Stratum(row.stratum),
             batch=body.get("batch"),
         )
+
+    @staticmethod
+    def _small_area(profile: JurisdictionProfile, *codes: str) -> AreaCode | None:
+        """Return the first of ``codes`` that is a small area: where it happened, else where it counts."""
+        for code in codes:
+            area = profile.geography.get(code)
+            if area is not None and area.level is AreaLevel.LSOA:
+                return area.code
+        return None
 
     def _classes(self, names: Iterable[str]) -> frozenset[SubstanceClass]:
         known = (self._taxonomy.classify(name) for name in names)
@@ -143,3 +176,12 @@ class StoredTripwires:
                 key = (AreaCode(area), one)
                 earliest[key] = min(earliest.get(key, moment), moment)
         return Seen(history_start=start, earliest=earliest)
+
+
+def _may_matter(one: Decoded) -> bool:
+    """Whether an event can give more than a note for the file: recent when it became known, or a watch-list finding.
+
+    Old events of a bulk load would otherwise drag half the table through the rules.
+    """
+    recent = one.known_at - one.event.occurred_at <= REVIEW_WITHIN
+    return recent or not WATCH_LIST.isdisjoint(SubstanceClass(name) for name in one.classes)

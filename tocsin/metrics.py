@@ -44,7 +44,9 @@ REASONS = frozenset(
 )
 """Why a record was quarantined; any other code is counted as ``other``."""
 
-DETECTORS = frozenset({"area_counts", "tripwire_scene", "tripwire_watch_list", "tripwire_concurrent"})
+DETECTORS = frozenset(
+    {"area_counts", "tripwire_scene", "tripwire_watch_list", "tripwire_concurrent", "tripwire_single"}
+)
 CHANNELS = frozenset({"console_log", "email"})
 RESULTS = frozenset({"sent", "transient", "permanent", "gave_up"})
 REPEATS = frozenset({"duplicate", "redelivered"})
