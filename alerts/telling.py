@@ -19,7 +19,7 @@ from alerts.ids import digest
 from alerts.outbox import CONSOLE_LOG
 from alerts.serialise import insert_missing
 from schemas.clock import civil_day
-from schemas.disclosure import EventCount, Published, Scope, publish
+from schemas.disclosure import EventCount, Published, Scope, publish, strip_gives_away
 from schemas.geography import AreaCode
 from schemas.incidents import Worse
 from schemas.messages import OutsideCard
@@ -92,7 +92,7 @@ def cards_for(
 
     A log is read by whoever can read logs; every other channel of this package writes to one named person.
     """
-    facts = _said(connection, card_facts(connection, incident_id, now, desk=desk))
+    facts = _with_safe_strip(_said(connection, card_facts(connection, incident_id, now, desk=desk)))
     names = desk.settings.channels.names or (CONSOLE_LOG,)
     return {
         name: outside_card(facts, named=name != CONSOLE_LOG, before=before, after=after) for name in names
@@ -197,6 +197,23 @@ def _said(connection: Connection, facts: CardFacts) -> CardFacts:
             _keep(connection, facts.jurisdiction, said, facts.now)
         lines.append(replace(line, said=said.words if said is not None else None))
     return replace(facts, feeds=tuple(lines))
+
+
+def _with_safe_strip(facts: CardFacts) -> CardFacts:
+    """Return the facts without the strip where, beside the words for a count, it would give single days away."""
+    line = next((item for item in facts.feeds if item.feed is facts.strip_feed), None)
+    if line is None or line.count is None or line.scope is None:
+        return facts
+    first = civil_day(facts.now) - timedelta(days=len(facts.strip) - 1)
+    inside = [
+        count
+        for number, count in enumerate(facts.strip)
+        if line.scope.start <= first + timedelta(days=number) <= line.scope.end
+    ]
+    # Words that were kept from earlier today may no longer fit the days.
+    if line.said == str(line.count) and not strip_gives_away(inside, line.count):
+        return facts
+    return replace(facts, strip=(), strip_feed=None)
 
 
 def _published(connection: Connection, jurisdiction: Jurisdiction, scope: Scope) -> list[Published]:

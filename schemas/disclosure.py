@@ -10,9 +10,9 @@ their total are shown together, or one is shown after another that overlaps it, 
 is withheld (:func:`publish_set`, :func:`publish`).
 """
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Final, Generic, TypeVar
 
@@ -343,19 +343,19 @@ def strip_of(counts: Iterable[EventCount]) -> tuple[CountBand, ...]:
     return tuple(count.band for count in counts)
 
 
-Words = Callable[[EventCount], str]
-"""How a text shows a count: ``str`` outside, or the figure for a principal inside."""
+def strip_gives_away(days: Sequence[EventCount], total: EventCount) -> bool:
+    """Whether the bands of these days, shown beside the words for their total, tell a small day too closely.
+
+    Seven days of "1-7" whose total is "fewer than 8" are one event each. A strip beside a total cannot keep every day
+    anything from 1 to 7, since two small days under a small total are at most 6; it must leave at least five
+    figures possible for each.
+    """
+    low, high = _range_of(total)
+    few = sum(day.band is CountBand.FEW for day in days)
+    more = sum(day.band is CountBand.MORE for day in days)
+    largest = min(LARGEST_SUPPRESSED, high - (few - 1) - (LARGEST_SUPPRESSED + 1) * more)
+    smallest = 1 if more else max(1, low - LARGEST_SUPPRESSED * (few - 1))
+    return few > 0 and largest - smallest + 1 < _FIGURES_LEFT
 
 
-def figures_for(principal: Principal) -> Words:
-    """Return the way to show counts to ``principal``: figures where they may see them, else the safe words."""
-
-    def show(count: EventCount) -> str:
-        return str(exact(count, principal))
-
-    return show
-
-
-def days_to(end: date, days: int) -> tuple[date, date]:
-    """Return the first and last of the ``days`` civil days that end with ``end``."""
-    return end - timedelta(days=days - 1), end
+_FIGURES_LEFT: Final = 5

@@ -21,6 +21,7 @@ from schemas.disclosure import (
     exact,
     publish,
     publish_set,
+    strip_gives_away,
     window_words,
 )
 from schemas.geography import AreaCode
@@ -235,6 +236,40 @@ def test_no_two_statements_about_nested_windows_place_the_rest_more_closely_than
             continue
         low, high = whole.low - part.high, whole.high - part.low
         assert not (low >= 1 and high <= 7 and (low, high) != (1, 7)), (whole, part)
+
+
+@pytest.mark.parametrize(
+    ("days", "total", "gives_away"),
+    [
+        ([1] * 7, 7, True),
+        ([2, 3], 5, False),
+        ([1, 0, 0], 1, False),
+        ([2, 2, 1, 1], 6, True),
+        ([7, 7], 14, True),  # "about 15": six or seven each
+        ([5, 20], 25, False),
+        ([0, 0], 0, False),
+    ],
+)
+def test_a_strip_beside_its_total_leaves_five_figures_for_each_small_day(
+    days: list[int], total: int, gives_away: bool
+) -> None:
+    assert strip_gives_away([count(day) for day in days], count(total)) is gives_away
+
+
+@given(st.lists(st.integers(0, 20), min_size=1, max_size=4))
+def test_what_a_strip_leaves_open_is_found_by_trying_every_day(days: list[int]) -> None:
+    assume(any(1 <= day <= 7 for day in days))
+    shown = [count(day) for day in days]
+    low, high = min(ranges(str(count(sum(days))))), max(ranges(str(count(sum(days)))))
+    bands = {CountBand.NONE: [0], CountBand.FEW: list(range(1, 8)), CountBand.MORE: list(range(8, high + 1))}
+    fewest = 7
+    for place, day in enumerate(shown):
+        if day.band is CountBand.FEW:
+            others = [bands[other.band] for number, other in enumerate(shown) if number != place]
+            least, most = sum(min(one) for one in others), sum(max(one) for one in others)
+            possible = [figure for figure in range(1, 8) if figure + most >= low and figure + least <= high]
+            fewest = min(fewest, len(possible))
+    assert strip_gives_away(shown, count(sum(days))) is (fewest < 5)
 
 
 def test_bands_are_none_one_to_seven_and_more() -> None:
