@@ -39,7 +39,7 @@ class Signal(BaseModel):
     family: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
     """The calibrated family whose share of the budget this signal is charged to."""
     key: Annotated[str, Field(min_length=1, max_length=120)]
-    """What the detector was looking at (zone, feed and class, or a scene's hash); no token and nothing that identifies a person."""
+    """What the detector was looking at (zone, feed and class, or a scene's hash): no token, nothing about a person."""
     areas: Annotated[tuple[AreaCode, ...], Field(min_length=1)]
     """Codes at the detection level, or the root alone where it cannot be placed; sorted."""
     window_start: date

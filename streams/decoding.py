@@ -40,7 +40,7 @@ FUTURE_TOLERANCE = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal(Exception):
+class Refusal(Exception):  # noqa: N818 (what happens to a record, not a mistake in the program)
     """Why a record was not taken in."""
 
     code: str

@@ -15,7 +15,7 @@ import structlog
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from detectors.baseline import Baseline, fit_baseline
+from detectors.baseline import fit_baseline
 from detectors.budget import Thresholds
 from detectors.completeness import lookback_days
 from detectors.contract import Detector, Look
@@ -78,7 +78,7 @@ class DetectionRuns:
 
     name = "detection"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (everything that a run needs, handed in)
         self,
         database: Database,
         clock: Clock,

@@ -50,7 +50,7 @@ class QuarantineItem:
         return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
 
 
-class NotInQuarantine(LookupError):
+class NotInQuarantine(LookupError):  # noqa: N818 (reads as the sentence it is)
     """There is no waiting record of that number."""
 
 
@@ -106,8 +106,10 @@ def waiting(
 
 def counts_by_state(connection: Connection) -> Mapping[str, int]:
     """Return how many records are waiting, released and discarded."""
-    rows = connection.execute(select(quarantine.c.state, func.count()).group_by(quarantine.c.state))
-    return {state: number for state, number in rows}
+    rows = connection.execute(
+        select(quarantine.c.state, func.count().label("number")).group_by(quarantine.c.state)
+    )
+    return {row.state: row.number for row in rows}
 
 
 def get(connection: Connection, number: int) -> Row[Any]:

@@ -92,11 +92,11 @@ class StoredTripwires:
         known: dict[str, datetime] = {}
         for start in range(0, len(identities), _KEYS_A_QUERY):
             rows = connection.execute(
-                select(EVENT.identity, func.min(EVENT.known_at))
+                select(EVENT.identity, func.min(EVENT.known_at).label("moment"))
                 .where(EVENT.identity.in_(identities[start : start + _KEYS_A_QUERY]))
                 .group_by(EVENT.identity)
             )
-            known |= {identity: moment for identity, moment in rows}
+            known |= {row.identity: row.moment for row in rows}
         return known
 
     def _observation(

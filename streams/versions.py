@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, update
@@ -41,7 +42,7 @@ class Outcome:
     contributions: list[tuple[Contribution, int]] = field(default_factory=list)
     """What to add to (1) and take from (-1) the counts."""
     withdrawn: list[str] = field(default_factory=list)
-    """Identities whose counted facts were taken back or moved elsewhere; one that only gained a class is not among them."""
+    """Identities whose counted facts were taken back or moved; one that only gained a class is not among them."""
 
 
 @dataclass
@@ -61,100 +62,133 @@ class _Known:
     pending: dict[str, Any] | None = None
 
 
+class Verdict(StrEnum):
+    """What a message is, beside what is stored of the same identity."""
+
+    NEXT = "next"
+    OLDER = "older"
+    """A lower version number than the current one: history, never current."""
+    REPEAT = "repeat"
+
+
 def apply(connection: Connection, messages: Sequence[Decoded]) -> Outcome:
     """Compare ``messages``, in order, with what is stored, and write the new versions."""
-    outcome = Outcome()
-    history = _stored(connection, {message.identity for message in messages})
-    inserts: list[dict[str, Any]] = []
-    superseded: list[tuple[int, datetime]] = []
+    writing = _Writing(_stored(connection, {message.identity for message in messages}))
     for message in messages:
-        known = history[message.identity]
+        writing.take(message)
+    writing.write(connection)
+    return writing.outcome
+
+
+class _Writing:
+    """The versions that one batch makes, before they are written."""
+
+    def __init__(self, history: defaultdict[str, list[_Known]]) -> None:
+        self.outcome = Outcome()
+        self._history = history
+        self._inserts: list[dict[str, Any]] = []
+        self._superseded: list[tuple[int, datetime]] = []
+
+    def take(self, message: Decoded) -> None:
+        """Compare one message with what is known by now, and note what it does."""
+        known = self._history[message.identity]
         current = next((one for one in known if one.is_current), None)
-        verdict = _verdict(message, known, current)
-        if isinstance(verdict, Refusal):
-            outcome.refused.append((message, verdict))
-            continue
-        if verdict == "repeat":
-            outcome.duplicates.append(message)
-            continue
-        becomes_current = verdict == "next"
-        stamp = max([message.known_at, *(one.known_at for one in known)])
+        try:
+            verdict = _verdict(message, known, current)
+        except Refusal as refusal:
+            self.outcome.refused.append((message, refusal))
+            return
+        if verdict is Verdict.REPEAT:
+            self.outcome.duplicates.append(message)
+            return
+        known_at = max([message.known_at, *(one.known_at for one in known)])
         contribution = None if message.event.status is Status.RETRACTED else contribution_of(message)
-        row = _row(message, version=max((one.version for one in known), default=0) + 1, known_at=stamp)
-        if becomes_current and current is not None:
-            current.is_current = False
-            if current.pending is not None:
-                current.pending["superseded_at"] = stamp
-            elif current.row_id is not None:
-                superseded.append((current.row_id, stamp))
-            if current.contribution is not None and not _still_says(current.contribution, contribution):
-                outcome.withdrawn.append(message.identity)
-            if current.contribution is not None:
-                outcome.contributions.append((current.contribution, -1))
-        if not becomes_current:
-            row["superseded_at"] = stamp
-        elif contribution is not None:
-            outcome.contributions.append((contribution, 1))
-        inserts.append(row)
-        known.append(
-            _Known(
-                version=row["version"],
-                sender_version=message.event.version,
-                content_hash=message.content_hash,
-                feed=message.event.feed.value,
-                known_at=stamp,
-                is_current=becomes_current,
-                contribution=contribution,
-                row_id=None,
-                pending=row,
-            )
-        )
-        outcome.stored.append(message)
-    if superseded:
-        for row_id, stamp in superseded:
-            connection.execute(update(event_version).where(EVENT.id == row_id).values(superseded_at=stamp))
-    if inserts:
-        connection.execute(insert(event_version), inserts)
-    standing = {(row["identity"], row["version"]) for row in inserts if row["superseded_at"] is None}
-    by_version = zip(outcome.stored, inserts, strict=True)
-    outcome.current = [
-        message
-        for message, row in by_version
-        if (row["identity"], row["version"]) in standing and message.event.status is not Status.RETRACTED
-    ]
-    return outcome
+        row = _row(message, version=max((one.version for one in known), default=0) + 1, known_at=known_at)
+        if verdict is Verdict.OLDER:
+            row["superseded_at"] = known_at
+        else:
+            if current is not None:
+                self._supersede(message, current, contribution, known_at)
+            if contribution is not None:
+                self.outcome.contributions.append((contribution, 1))
+        self._inserts.append(row)
+        known.append(_known_from(message, row, contribution, is_current=verdict is Verdict.NEXT))
+        self.outcome.stored.append(message)
+
+    def _supersede(
+        self, message: Decoded, current: _Known, contribution: Contribution | None, known_at: datetime
+    ) -> None:
+        current.is_current = False
+        if current.pending is not None:
+            current.pending["superseded_at"] = known_at
+        elif current.row_id is not None:
+            self._superseded.append((current.row_id, known_at))
+        if current.contribution is None:
+            return
+        self.outcome.contributions.append((current.contribution, -1))
+        if not _still_says(current.contribution, contribution):
+            self.outcome.withdrawn.append(message.identity)
+
+    def write(self, connection: Connection) -> None:
+        """Write everything that was noted."""
+        for row_id, known_at in self._superseded:
+            connection.execute(update(event_version).where(EVENT.id == row_id).values(superseded_at=known_at))
+        if self._inserts:
+            connection.execute(insert(event_version), self._inserts)
+        self.outcome.current = [
+            message
+            for message, row in zip(self.outcome.stored, self._inserts, strict=True)
+            if row["superseded_at"] is None and message.event.status is not Status.RETRACTED
+        ]
 
 
-def _verdict(message: Decoded, known: Sequence[_Known], current: _Known | None) -> Refusal | str:
-    """Return ``next``, ``older``, ``repeat`` or why the message is refused."""
+def _verdict(message: Decoded, known: Sequence[_Known], current: _Known | None) -> Verdict:
+    """Say what a message is, or raise :class:`Refusal`."""
     if any(one.feed != message.event.feed.value for one in known):
-        return Refusal(
-            "identity_in_other_feed",
-            "The same source has used this event_id in another feed; give the record an id of its own.",
-            message.item.record.body.decode(),
-            complete=True,
-        )
-    number = message.event.version
-    if number is not None:
-        for one in known:
-            if one.sender_version == number:
-                if one.content_hash == message.content_hash:
-                    return "repeat"
-                return Refusal(
-                    "version_conflict",
-                    "The same event_id and version arrived before with other content; send the change under the next "
-                    "version number.",
-                    message.item.record.body.decode(),
-                    complete=True,
-                )
-        if current is not None and current.sender_version is not None and number < current.sender_version:
-            return "older"
-        return "next"
+        sentence = "The same source has used this event_id in another feed; give the record an id of its own."
+        raise _refusal("identity_in_other_feed", sentence, message)
+    if message.event.version is not None:
+        return _verdict_by_number(message, message.event.version, known, current)
     if current is not None and current.content_hash == message.content_hash:
-        return "repeat"
-    if message.event.status is Status.NEW and any(one.content_hash == message.content_hash for one in known):
-        return "repeat"
-    return "next"
+        return Verdict.REPEAT
+    said_before = any(one.content_hash == message.content_hash for one in known)
+    return Verdict.REPEAT if said_before and message.event.status is Status.NEW else Verdict.NEXT
+
+
+def _verdict_by_number(
+    message: Decoded, number: int, known: Sequence[_Known], current: _Known | None
+) -> Verdict:
+    same = next((one for one in known if one.sender_version == number), None)
+    if same is not None:
+        if same.content_hash == message.content_hash:
+            return Verdict.REPEAT
+        sentence = (
+            "The same event_id and version arrived before with other content; send the change under the next version "
+            "number."
+        )
+        raise _refusal("version_conflict", sentence, message)
+    is_older = current is not None and current.sender_version is not None and number < current.sender_version
+    return Verdict.OLDER if is_older else Verdict.NEXT
+
+
+def _refusal(code: str, sentence: str, message: Decoded) -> Refusal:
+    return Refusal(code, sentence, message.item.record.body.decode(), complete=True)
+
+
+def _known_from(
+    message: Decoded, row: dict[str, Any], contribution: Contribution | None, *, is_current: bool
+) -> _Known:
+    return _Known(
+        version=row["version"],
+        sender_version=message.event.version,
+        content_hash=message.content_hash,
+        feed=message.event.feed.value,
+        known_at=row["known_at"],
+        is_current=is_current,
+        contribution=contribution,
+        row_id=None,
+        pending=row,
+    )
 
 
 def _still_says(before: Contribution, after: Contribution | None) -> bool:

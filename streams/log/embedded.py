@@ -150,7 +150,7 @@ class EmbeddedLog:
 
 
 def _keep_commit_order(connection: Connection) -> None:
-    """Let one appender in at a time where the database would let several: a position must not appear after a later one."""
+    """Let one appender in at a time where a database would let several: no position may appear after a later one."""
     if connection.dialect.name == "sqlite":
         return
     connection.execute(text("LOCK TABLE event_log IN SHARE ROW EXCLUSIVE MODE"))
