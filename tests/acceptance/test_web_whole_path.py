@@ -5,6 +5,7 @@ the link that the message carried, and the console shows who has it.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -178,6 +179,7 @@ def test_a_household_cluster_sent_over_http_is_paged_and_acknowledged_from_the_m
     page = console.get(f"/incidents/{incident.id}").text
     assert "The Officer has it until" in page
     assert "9 cases" in page
+    assert re.search(r"Mon 22 Jan 2018 .*?<td class=\"number\">9</td>", page, re.DOTALL)
     undone = console.post(f"/incidents/{incident.id}/undo", data={"form_token": form_token(page)})
     assert undone.status_code == 303
     assert "Undone" in console.get(f"/incidents/{incident.id}").text

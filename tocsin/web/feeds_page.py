@@ -49,8 +49,10 @@ class FeedView:
     sentence: str
     accepted: int
     duplicates: int
+    quarantined: int
+    """Records ever put into quarantine ..."""
     waiting: int
-    """Records in quarantine that wait for a decision."""
+    """... and those of them that wait for a decision."""
     sources: tuple[SourceView, ...]
 
 
@@ -61,7 +63,7 @@ def feeds(request: Request, services: Services, visitor: SignedIn) -> Response:
     now = services.clock.now()
     with services.database.read() as connection:
         rows = all_sources(connection)
-        waiting = _waiting(connection)
+        set_aside = _quarantined(connection)
     shown = [
         (
             name_of(services, place),
@@ -70,7 +72,7 @@ def feeds(request: Request, services: Services, visitor: SignedIn) -> Response:
                     services,
                     [row for row in rows if (row.jurisdiction, row.feed) == (place, feed)],
                     feed,
-                    waiting.get((place, feed), 0),
+                    set_aside.get((place, feed), {}),
                     now,
                 )
                 for feed in Feed
@@ -82,7 +84,7 @@ def feeds(request: Request, services: Services, visitor: SignedIn) -> Response:
 
 
 def feed_view(
-    services: WebServices, rows: Sequence[Row[Any]], feed: Feed, waiting: int, now: datetime
+    services: WebServices, rows: Sequence[Row[Any]], feed: Feed, set_aside: Mapping[str, int], now: datetime
 ) -> FeedView:
     """Return what there is to say of one feed, from the rows of its sources."""
     sources = tuple(
@@ -118,7 +120,8 @@ def feed_view(
         sentence=sentence,
         accepted=sum(source.accepted for source in sources),
         duplicates=sum(source.duplicates for source in sources),
-        waiting=waiting,
+        quarantined=sum(set_aside.values()),
+        waiting=set_aside.get("waiting", 0),
         sources=sources,
     )
 
@@ -129,11 +132,15 @@ def name_of(services: WebServices, jurisdiction: Jurisdiction) -> str:
     return profile.name if profile is not None else jurisdiction
 
 
-def _waiting(connection: Connection) -> Mapping[tuple[str, str], int]:
+def _quarantined(connection: Connection) -> Mapping[tuple[str, str], Mapping[str, int]]:
+    """Return how many records of each jurisdiction and feed are waiting, released and discarded."""
     columns = quarantine.c
     rows = connection.execute(
-        select(columns.jurisdiction, columns.feed, func.count())
-        .where(columns.state == "waiting")
-        .group_by(columns.jurisdiction, columns.feed)
+        select(columns.jurisdiction, columns.feed, columns.state, func.count()).group_by(
+            columns.jurisdiction, columns.feed, columns.state
+        )
     )
-    return {(jurisdiction, feed): number for jurisdiction, feed, number in rows}
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    for jurisdiction, feed, state, number in rows:
+        found.setdefault((jurisdiction, feed), {})[state] = number
+    return found

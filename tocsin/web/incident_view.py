@@ -7,25 +7,26 @@ out from: no sentences of signals, no curve, no message list.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from sqlalchemy import Connection, select
 
 from alerts import audit, reading
 from alerts.card import CLASS_NAMES, COUNTED_AS, FEED_NAMES, CardFacts, FeedState, inside_lines, outside_card
 from alerts.desk import Desk
-from alerts.evidence import last_days
 from alerts.outbox import CONSOLE_LOG, EMAIL
 from alerts.people import find_person
 from alerts.reading import MessageState
 from alerts.telling import card_facts
 from schemas.authorise import SYSTEM_ACTOR, Action, Principal, may
+from schemas.clock import civil_day
 from schemas.disclosure import exact
 from schemas.incidents import Acknowledgement, AuditEntry, Incident
 from schemas.messages import OutsideCard
 from schemas.signals import Signal
 from schemas.tables.outbox import outbox
 from schemas.vocabulary import Feed, Tier
+from tocsin.web.incident_course import Course, course_of
 from tocsin.web.rendering import code_words
 
 RECENT_SIGNALS = 30
@@ -76,10 +77,8 @@ class IncidentView:
     evidence: tuple[EvidenceRow, ...]
     signals: tuple[Signal, ...]
     more_signals: int
-    curves: tuple[tuple[Feed, str], ...]
-    """The feeds of which there is a curve, with their names."""
-    strip: tuple[tuple[date, int], ...]
-    strip_name: str
+    courses: tuple[Course, ...]
+    """Of each feed behind it, its events by day."""
     messages: tuple[MessageState, ...]
     history: tuple[HistoryLine, ...]
     linked_from: tuple[str, ...]
@@ -114,9 +113,7 @@ def incident_view(
         evidence=_evidence(facts, principal) if figures else (),
         signals=tuple(signals[:RECENT_SIGNALS]),
         more_signals=max(0, len(signals) - RECENT_SIGNALS),
-        curves=_curves(signals),
-        strip=_strip(facts, principal, now) if figures else (),
-        strip_name=FEED_NAMES[facts.strip_feed] if facts.strip_feed else "",
+        courses=_courses(connection, incident, signals, now, desk),
         messages=tuple(messages),
         history=tuple(_history_line(entry, names) for entry in history),
         linked_from=reading.linked_from(connection, incident.id),
@@ -216,9 +213,12 @@ def _evidence(facts: CardFacts, principal: Principal) -> tuple[EvidenceRow, ...]
     return tuple(rows)
 
 
-def _curves(signals: Sequence[Signal]) -> tuple[tuple[Feed, str], ...]:
-    contributing = {part.feed for signal in signals for part in signal.feeds if part.observed > 0}
-    return tuple((feed, name) for feed, name in FEED_NAMES.items() if feed in contributing)
+def _courses(
+    connection: Connection, incident: Incident, signals: Sequence[Signal], now: datetime, desk: Desk
+) -> tuple[Course, ...]:
+    root, today = desk.root_of(incident.jurisdiction), civil_day(now)
+    found = (course_of(connection, incident, signals, feed, today=today, root=root) for feed in FEED_NAMES)
+    return tuple(course for course in found if course is not None)
 
 
 _STATES: Mapping[FeedState, str] = {
@@ -228,14 +228,6 @@ _STATES: Mapping[FeedState, str] = {
     FeedState.SILENT: "Silent: cannot be told from calm",
     FeedState.ABSENT: "Not received",
 }
-
-
-def _strip(facts: CardFacts, principal: Principal, now: datetime) -> tuple[tuple[date, int], ...]:
-    """Return the days of the strip with their counts, the oldest first."""
-    if not facts.strip:
-        return ()
-    first, _ = last_days(now, len(facts.strip))
-    return tuple((first + timedelta(days=n), exact(count, principal)) for n, count in enumerate(facts.strip))
 
 
 def _listed(items: Sequence[str]) -> str:

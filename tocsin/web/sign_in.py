@@ -85,7 +85,11 @@ def send_link(
         sentence = "That is not an e-mail address; it should look like name@example.org."
         return render(request, "sign_in.html", {"problem": sentence}, status=400)
     after.add_task(_send_if_known, services, email)
-    answer = render(request, "sign_in_sent.html", {"minutes": services.links.sign_in_minutes})
+    # The connection ends with the answer: how long the next request on it waited would say whether a link was mailed.
+    headers = {"Connection": "close"}
+    answer = render(
+        request, "sign_in_sent.html", {"minutes": services.links.sign_in_minutes}, headers=headers
+    )
     answer.background = after
     return answer
 
@@ -130,9 +134,12 @@ def sign_out(services: Services, visitor: SignedIn) -> Response:
 def _send_if_known(services: WebServices, email: str) -> None:
     """Mail a link to a known person, unless they were sent several just now."""
     now = services.clock.now()
-    with services.database.write() as connection:
+    with services.database.read() as connection:
         person = find_by_email(connection, email) or _fallback(services, email)
-        if person is None or not _may_send(connection, person.id, now):
+    if person is None:
+        return
+    with services.database.write() as connection:
+        if not _may_send(connection, person.id, now):
             return
     url, expires_at = sign_in_url(services.links, person.id, now)
     try:

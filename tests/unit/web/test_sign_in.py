@@ -23,6 +23,8 @@ def test_the_answer_is_the_same_whether_the_address_is_known_or_not(house: House
     known = house.client().post("/sign-in", data={"email": "officer@example.org"})
     unknown = house.client().post("/sign-in", data={"email": "nobody@example.org"})
     assert (known.status_code, known.text) == (unknown.status_code, unknown.text)
+    assert known.headers == unknown.headers
+    assert known.headers["connection"] == "close"
     assert [person.id for person, _, _ in house.mailbox.links] == ["officer"]
 
 
