@@ -79,8 +79,8 @@ OF_ONE = {key: rule for key, rule in ASKED.items() if rule.of_one}
 
 
 @pytest.fixture
-def house(fresh_sqlite_url: str) -> Iterator[House]:
-    database = SqlDatabase(fresh_sqlite_url)
+def house(database_url: str) -> Iterator[House]:
+    database = SqlDatabase(database_url)
     metadata.create_all(database.engine)
     yield make_house(database)
     database.close()
