@@ -64,7 +64,7 @@ def main(
 ) -> None:
     """Play the story, print it, and serve the console."""
     configure_logging("warning", json=False)
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     with ExitStack() as stack:
         folder = directory or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tocsin-demo-")))
         house, content = play(folder, seed=seed, console=console, port=DEFAULT_PORT if port is None else port)

@@ -83,7 +83,7 @@ class Read:
 
 def main(files: Sequence[Path], **options: object) -> None:
     """Run a replay and print what it found."""
-    run(Request(files=files, **options), Console())  # type: ignore[arg-type]
+    run(Request(files=files, **options), Console(highlight=False, soft_wrap=True))  # type: ignore[arg-type]
 
 
 def run(request: Request, console: Console) -> dict[str, object]:

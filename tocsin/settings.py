@@ -77,6 +77,9 @@ class DropFolderSettings(_Settings):
     path: Annotated[Path, Field(description="Where files arrive; done/ and failed/ are made beside them.")]
     mapping: Annotated[Path, Field(description="TOML mapping: how columns become events.")]
     jurisdiction: Annotated[Jurisdiction, Field(description="Whose records they are.")]
+    backfill: Annotated[
+        bool, Field(description="A folder of history: its records teach what is usual and page nobody.")
+    ] = False
 
 
 class Settings(BaseSettings):

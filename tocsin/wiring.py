@@ -30,6 +30,7 @@ from streams.profile import JurisdictionProfile
 from streams.settings import profile_of
 from streams.tripwires import StoredTripwires
 from tocsin.database import SqlDatabase
+from tocsin.drop_folders import DropFolderJob, folders_of
 from tocsin.engine import Job
 from tocsin.learnt import Learnt, learnt_for
 from tocsin.metrics import Metrics
@@ -150,6 +151,7 @@ def build(
         stopwatch=perf_counter,
     )
     housekeeping = Housekeeping(database, profiles, prune_log=log.prune, started_at=clock.now())
+    folders = DropFolderJob(folders_of(settings.drop_folders, profiles, taxonomy, database, log), clock.now())
     make_people_jobs = people or _people_jobs(owner)
     return House(
         settings=settings,
@@ -162,7 +164,7 @@ def build(
         log=log,
         intake=intake,
         detection=detection,
-        jobs=(detection, *make_people_jobs(database, desk, clock, metrics), housekeeping),
+        jobs=(detection, *make_people_jobs(database, desk, clock, metrics), folders, housekeeping),
     )
 
 
