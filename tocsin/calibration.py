@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 
@@ -31,6 +32,7 @@ from streams.simulation.observing import observations
 from streams.simulation.parameters import KENT_AND_MEDWAY
 from streams.simulation.places import KENT_HOSPITALS, places_from
 from tocsin.learnt import Learnt
+from tocsin.progress import progress as show_progress
 
 KENT = Jurisdiction("kent-and-medway")
 TRAINING_DAYS = 728
@@ -46,9 +48,9 @@ Progress = Callable[[float], None]
 class Plan:
     """How much is simulated."""
 
-    count_histories: int = 40
+    count_histories: int = 60
     """Each counts two years, after two that teach."""
-    tripwire_years: int = 120
+    tripwire_years: int = 150
     seed: int = 2026
 
 
@@ -159,3 +161,28 @@ def _small_areas(profile: JurisdictionProfile) -> Mapping[AreaCode, int]:
         if above is not None and not geography.children(code):
             found[above] += 1
     return {code: max(number, 1) for code, number in found.items()}
+
+
+def main() -> None:
+    """Learn Kent and Medway's thresholds again and rewrite the file that comes with the package."""
+    path = Path(__file__).parent / "calibrations" / f"{KENT}.json"
+    with show_progress("Calibrating Kent and Medway", 1.0) as tell:
+        learnt = calibrate_kent(Plan(), progress=tell)
+    path.write_text(learnt.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    for family, found in learnt.counts.families.items():
+        for tier, one in found.learnt.items():
+            print(  # noqa: T201 (a script talks by printing)
+                f"{family} {tier}: nominal {one.nominal_per_year:.2f} a year, realised {one.realised_per_year:.2f} "
+                f"+- {one.standard_error:.2f}, from score {found.scores[tier]:.2f}"
+            )
+    tripwires = learnt.tripwires
+    print(  # noqa: T201
+        f"tripwires: scene pages from {tripwires.scene_page} people, concurrent from {tripwires.concurrent_page} "
+        f"warnings, watch list from {min(one.watch_list_page or 0 for one in tripwires.areas.values())} to "
+        f"{tripwires.watch_list_page} people"
+    )
+    print(f"Wrote {path.name}.")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
