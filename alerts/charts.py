@@ -75,7 +75,9 @@ def epidemic_curve(days: Sequence[DayCount], *, title: str, width: int = 640, he
         layers.append(
             base.transform_filter("datum.expected !== null")
             .mark_line(color=_EXPECTED, strokeDash=[4, 3], strokeWidth=2)
-            .encode(x=x, y="expected:Q")
+            .encode(
+                x=x, y=alt.Y("expected:Q", title="Events a day", axis=alt.Axis(tickMinStep=1, format="d"))
+            )
         )
     return _finished(alt.layer(*layers).properties(title=title, width=width, height=height))
 

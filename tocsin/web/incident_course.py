@@ -132,15 +132,11 @@ def _matching(
     events: Sequence[Row[Any]], signal: Signal, window: tuple[date, date], observed: int
 ) -> tuple[list[Row[Any]], bool]:
     """Return the events of the signal's class; where those are fewer than it saw, all that may be of its class."""
-    evidence = frozenset(signal.evidence)
     wanted = signal.substance_class
-    exact = [
-        row
-        for row in events
-        if wanted is SubstanceClass.ANY or wanted in _classes(row) or row.identity in evidence
-    ]
+    exact = [row for row in events if wanted is SubstanceClass.ANY or wanted in _classes(row)]
     if sum(window[0] <= row.day <= window[1] for row in exact) >= observed:
         return exact, False
+    evidence = frozenset(signal.evidence)
     wide = [
         row
         for row in events
