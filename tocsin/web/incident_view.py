@@ -198,7 +198,9 @@ def _evidence(facts: CardFacts, principal: Principal) -> tuple[EvidenceRow, ...]
     for line in facts.feeds:
         observed = ""
         if line.count is not None:
-            observed = f"{exact(line.count, principal)} {COUNTED_AS[line.feed]}"
+            figure = exact(line.count, principal)
+            words = COUNTED_AS[line.feed]
+            observed = f"{figure} {words.removesuffix('s') if figure == 1 else words}"
         rows.append(
             EvidenceRow(
                 feed=line.feed,

@@ -98,7 +98,8 @@ def _take_in(
     services: WebServices, key: ApiKey, delivery: Delivery, body: bytes, content_type: str
 ) -> _Taken:
     """Screen a delivery and store all of it: what is returned is durable."""
-    stamp = Stamp(key.feed, key.jurisdiction, key.origin, services.clock.now(), delivery)
+    areas = services.profiles[key.jurisdiction].geography.areas
+    stamp = Stamp(key.feed, key.jurisdiction, key.origin, services.clock.now(), areas, delivery)
     try:
         records = decode_batch(body, content_type)
     except BodyRefused as refused:
