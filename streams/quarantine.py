@@ -112,6 +112,14 @@ def counts_by_state(connection: Connection) -> Mapping[str, int]:
     return {row.state: row.number for row in rows}
 
 
+def counts_by_reason(connection: Connection) -> dict[str, int]:
+    """Return how many records were ever put here, by reason code."""
+    rows = connection.execute(
+        select(quarantine.c.reason_code, func.count().label("number")).group_by(quarantine.c.reason_code)
+    )
+    return {row.reason_code: row.number for row in rows}
+
+
 def get(connection: Connection, number: int) -> Row[Any]:
     """Return one quarantined record, whatever its state; raise :class:`NotInQuarantine` if there is none."""
     row = connection.execute(select(quarantine).where(quarantine.c.id == number)).one_or_none()

@@ -123,7 +123,7 @@ def play(
             summary={
                 "seed": seed,
                 "records": player.records,
-                "quarantined": player.quarantined,
+                "quarantined": player.quarantined(),
                 "false_pages_in_the_quiet_year": false_pages(connection, begin, quiet_ends),
                 "nominal_false_pages_a_year": NOMINAL_PAGES_A_YEAR,
                 "clusters": [] if quiet_only else [find(connection, one).as_json() for one in clusters],

@@ -77,6 +77,7 @@ def load_file(  # noqa: PLR0913 (the parts of the house that a file passes)
         jurisdiction=Jurisdiction(profile.jurisdiction),
         origin=f"file:{mapping.name}"[:64],
         received_at=received_at,
+        area_codes=profile.geography.areas,
         delivery=delivery,
     )
     # Of a row that cannot be read only its place is kept, so a time that stays the same must tell that it is a repeat.

@@ -43,7 +43,6 @@ class Player:
         self._clock = clock
         self._engine = VirtualEngine(clock, house.log, house.intake.handle, house.jobs)
         self.records = 0
-        self.quarantined = 0
 
     def backfill(self, arrivals: Iterable[Arrival], origin: str) -> None:
         """Load history in bulk, as known at the present moment: it teaches the baseline and pages nobody."""
@@ -69,6 +68,11 @@ class Player:
         if until is not None:
             self._engine.advance_to(until)
 
+    def quarantined(self) -> dict[str, int]:
+        """Return how many records are in quarantine, by reason code: of what is played, there should be none."""
+        with self._house.database.read() as connection:
+            return quarantine.counts_by_reason(connection)
+
     def _send(self, arrivals: list[Arrival], delivery: Delivery, origin: str) -> None:
         now = self._clock.now()
         by_source: dict[tuple[Feed, Jurisdiction], list[DecodedRecord]] = {}
@@ -83,12 +87,12 @@ class Player:
                 origin=origin,
                 received_at=now,
                 delivery=delivery,
+                area_codes=self._house.profiles[jurisdiction].geography.areas,
             )
             self._house.log.append(accepted.log_records)
             if accepted.quarantined:
                 with self._house.database.write() as connection:
                     quarantine.put(connection, accepted.quarantined, now)
-            self.quarantined += len(accepted.quarantined)
         self.records += len(arrivals)
 
 

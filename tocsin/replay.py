@@ -38,6 +38,7 @@ from tocsin import report
 from tocsin.calibration import COUNTED_DAYS, TRAINING_DAYS, setup_of, workers
 from tocsin.clocks import VirtualClock
 from tocsin.learnt import Learnt, uncalibrated
+from tocsin.logging import configure_logging
 from tocsin.playing import Arrival, Player
 from tocsin.progress import progress
 from tocsin.settings import Settings
@@ -83,6 +84,7 @@ class Read:
 
 def main(files: Sequence[Path], **options: object) -> None:
     """Run a replay and print what it found."""
+    configure_logging("warning", json=False)
     run(Request(files=files, **options), Console(highlight=False, soft_wrap=True))  # type: ignore[arg-type]
 
 
@@ -118,9 +120,17 @@ def run(request: Request, console: Console) -> dict[str, object]:
         "not_placed": read.tally.not_placed,
         "filtered": read.tally.filtered,
         "problems": read.tally.problems,
+        "quarantined": content.pop("quarantined"),
         "seed": request.seed,
         "thresholds": learnt.counts.note,
     }
+    if quarantined := content["summary"]["quarantined"]:  # type: ignore[index]
+        console.print(
+            f"[bold]{sum(quarantined.values()):,} records were refused and are counted nowhere:[/bold] "
+            + ", ".join(
+                f"{number:,} {code.replace('_', ' ')}" for code, number in sorted(quarantined.items())
+            )
+        )
     _say_found(console, content, {profile.jurisdiction: profile})
     console.print(
         f"\n{len(read.arrivals):,} records in {playing:.1f} s of playing: {len(read.arrivals) / playing:,.0f} a second, "
@@ -309,7 +319,7 @@ def _play(
             progress=lambda moment, _records: tell((moment - begin).total_seconds()),
         )
     with house.database.read() as connection:
-        content = report.document(connection)
+        content = report.document(connection, quarantined=player.quarantined())
     house.close()
     return content, time.perf_counter() - started
 

@@ -240,6 +240,7 @@ class _FileIntake:
             # What is kept of an unreadable row is only where it stood: the file's own time, which does not change when
             # the file is read again, is then what tells a repeat.
             written_at if row.event is None and row.content is None else self._now,
+            folder.geography.areas,
             folder.delivery,
         )
         if row.event is None:

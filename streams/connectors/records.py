@@ -38,6 +38,8 @@ class Stamp:
     origin: str
     """Which key or folder brought it; never a person's name."""
     received_at: datetime
+    area_codes: Container[str]
+    """The codes of the jurisdiction's geography: ten digits in an area field may be one, and no telephone number."""
     delivery: Delivery = Delivery.LIVE
 
     def log_record(self, body: bytes) -> LogRecord:
@@ -89,7 +91,7 @@ def accept(
     area_codes : container of str
         Codes of the loaded geography (``geography.areas``), which pass as areas whatever they look like.
     """
-    stamp = Stamp(feed, jurisdiction, origin, received_at, delivery)
+    stamp = Stamp(feed, jurisdiction, origin, received_at, area_codes, delivery)
     logged: list[LogRecord] = []
     quarantined: list[QuarantineItem] = []
     for record in records:
@@ -97,7 +99,7 @@ def accept(
             problem = record.problem or Problem("malformed", "The record could not be read.")
             quarantined.append(stamp.quarantined(record.place, problem, None))
             continue
-        outcome = take(record.value, record.place, stamp, area_codes)
+        outcome = take(record.value, record.place, stamp)
         if isinstance(outcome, LogRecord):
             logged.append(outcome)
         else:
@@ -105,11 +107,9 @@ def accept(
     return Accepted(tuple(logged), tuple(quarantined))
 
 
-def take(
-    value: dict[str, Any], place: str, stamp: Stamp, area_codes: Container[str] = ()
-) -> LogRecord | QuarantineItem:
+def take(value: dict[str, Any], place: str, stamp: Stamp) -> LogRecord | QuarantineItem:
     """Screen and stamp one record, and return it as it goes to the log or to quarantine."""
-    screened = screen(value, area_codes=area_codes)
+    screened = screen(value, area_codes=stamp.area_codes)
     if screened.clean is not None:
         problem = Problem("identifier", describe(screened.findings))
         return stamp.quarantined(place, problem, screened.clean)
