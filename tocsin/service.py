@@ -7,10 +7,12 @@ starts it again, and everything it owed is still in the database.
 
 import fcntl
 import os
+import signal
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 import structlog
 import uvicorn
@@ -77,13 +79,33 @@ def serve(house: House) -> int:
     )
     engine.start()
     try:
-        server.run()
+        with _told_by_signals(server):
+            server.run()
     finally:
         engine.stop()
     if engine.failed:
         log.error("service.stopped_by_failure")
         return 1
     return 0 if server.started else 1
+
+
+@contextmanager
+def _told_by_signals(server: uvicorn.Server) -> Iterator[None]:
+    """Take SIGTERM and Ctrl-C as the usual way to end.
+
+    The web server raises the signal that ended it once more when it is done. Left to the system, that would end the
+    process on the spot, with jobs in the middle of their work and a status that says failure.
+    """
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        server.should_exit = True
+
+    before = {one: signal.signal(one, end) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def web_services(house: House, engine: RealEngine) -> WebServices:
