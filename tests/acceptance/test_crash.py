@@ -2,7 +2,7 @@
 
 The real service in a process of its own, real HTTP, a real SMTP server; ``SIGKILL`` and start again, many times. Then:
 every accepted record is stored once, counts equal a rebuild, every message owed was delivered at least once or says why
-not, and the audit chain verifies.
+not, and the audit chain verifies. Some of the kills hit a service that is only just starting.
 """
 
 import json
@@ -12,17 +12,21 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from alerts import audit
 from schemas.tables.events import event_version
+from schemas.messages import MessageKind
 from schemas.tables.incidents import incident
 from schemas.tables.outbox import outbox
-from schemas.vocabulary import Feed, Jurisdiction, Tier
+from schemas.vocabulary import Feed, Tier
 from streams import counting
+from tests.acceptance.real_service import KENT, Service, pause
+from tests.acceptance.warm_start import WarmStart
 from tocsin.wiring import profiles_of
 
-KENT = Jurisdiction("kent-and-medway")
+pytestmark = pytest.mark.real
+
 BATCH = 20
 
 
@@ -37,6 +41,7 @@ class Sender:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work)
         self.accepted: set[str] = set()
+        self.tokens: set[str] = set()
         self.refused: list[str] = []
         self.resent = 0
         self._number = 0
@@ -87,63 +92,66 @@ class Sender:
         """Four people at one place within the hour: a page."""
         place, scene = self._random.choice(self._lsoas), f"scene-{self._number:020d}"
         when = (datetime.now(UTC) - timedelta(minutes=30)).isoformat()
+        subjects = [f"subject-{self._number}-{n:016d}" for n in range(4)]
+        self.tokens |= {scene, *subjects}
         return [
-            self._record(areas={"event": place}, scene=scene, occurred_at=when, subject=f"subject-{self._number}-{n:016d}")
-            for n in range(4)
+            self._record(areas={"event": place}, scene=scene, occurred_at=when, subject=subject)
+            for subject in subjects
         ]
 
 
-def crash(service, kills: int, seed: int) -> None:  # type: ignore[no-untyped-def]
+def crash(service: Service, warm: WarmStart, kills: int, seed: int) -> None:
     """Kill and restart the service ``kills`` times under load, then check that nothing was lost."""
     chance = random.Random(seed)
     profiles = profiles_of(service.settings)
     lsoas = [str(code) for code in profiles[KENT].geography.at_level("lsoa")]
     sender = Sender(service.url, service.api_key, lsoas, seed)
-    service.start()
+    service.start(warm)
     sender.start()
     for _ in range(kills):
-        service.wait_until_ready()
-        threading.Event().wait(chance.uniform(0.05, 1.5))
+        if chance.random() < 0.9:
+            service.wait_until_ready()
+        pause(chance.uniform(0.05, 1.5))
         service.kill()
-        service.start()
+        service.start(warm)
     service.wait_until_ready()
     sender.stop()
     service.wait_until_settled()
     service.stop()
+    service.identifying |= sender.tokens
     assert sender.refused == []
     assert len(sender.accepted) > kills * BATCH / 2, "hardly anything was accepted: the test tested nothing"
 
     database = service.database()
     with database.read() as connection:
-        rows = connection.execute(select(event_version.c.body, event_version.c.version)).all()
-        stored = [row.body["event_id"] for row in rows]
+        stored = [
+            row.body["event_id"]
+            for row in connection.execute(select(event_version.c.body).where(event_version.c.superseded_at.is_(None)))
+        ]
+        versions = connection.execute(select(event_version.c.version)).scalars().all()
         assert sender.accepted <= set(stored), "an accepted record was lost"
-        assert len(stored) == len(set(stored)), "a record was stored twice"
+        assert len(stored) == len(set(stored)) == len(versions), "a record was stored twice"
         assert counting.compare(connection, profiles) == []
         assert audit.verify(connection, KENT).holds
-        states = dict(connection.execute(select(outbox.c.state, func.count()).group_by(outbox.c.state)).all())
-        assert set(states) <= {"sent", "not_sent"}, f"messages are still owed: {states}"
-        unexplained = select(outbox).where(outbox.c.state == "not_sent", outbox.c.reason.is_(None))
-        assert connection.execute(unexplained).all() == []
+        rows = connection.execute(select(outbox)).all()
         paged = set(connection.execute(select(incident.c.id).where(incident.c.tier == Tier.PAGE.value)).scalars())
-        sent = set(
-            connection.execute(
-                select(outbox.c.id).where(outbox.c.state == "sent", outbox.c.channel == "email")
-            ).scalars()
-        )
-    assert paged, "no incident paged: the test tested nothing"
-    delivered = service.mail.message_ids()
-    assert sent <= delivered, "a message is marked sent that the mail server never had"
-    assert paged <= service.mail.incidents(), "an incident paged nobody"
     database.close()
 
+    owed = {row.id for row in rows if row.state not in ("sent", "not_sent")}
+    # A review waits for the next working day: nobody is told of it at the moment at which it is found.
+    waiting = {row.id for row in rows if row.kind == MessageKind.REVIEW.value and row.attempts == 0 and row.id in owed}
+    assert owed == waiting, "messages are still owed"
+    assert not [row.id for row in rows if row.state == "not_sent" and not row.reason], "not sent, and nobody says why"
+    assert paged, "no incident paged: the test tested nothing"
+    sent = {row.id for row in rows if row.state == "sent"}
+    assert sent <= service.mailed_outbox(), "a message is marked sent that the mail server never had"
+    assert paged <= service.mailed_incidents(), "an incident paged nobody"
 
-def test_a_service_killed_twenty_times_under_load_loses_nothing(service) -> None:  # type: ignore[no-untyped-def]
-    crash(service, kills=20, seed=20)
+
+def test_a_service_killed_twenty_times_under_load_loses_nothing(service: Service, warm: WarmStart) -> None:
+    crash(service, warm, kills=20, seed=20)
 
 
 @pytest.mark.long
-def test_a_service_killed_two_hundred_times_under_load_loses_nothing(service) -> None:  # type: ignore[no-untyped-def]
-    crash(service, kills=200, seed=200)
-
-
+def test_a_service_killed_two_hundred_times_under_load_loses_nothing(service: Service, warm: WarmStart) -> None:
+    crash(service, warm, kills=200, seed=200)
