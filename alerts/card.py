@@ -14,6 +14,7 @@ from typing import Final
 from schemas.authorise import Principal
 from schemas.clock import LONDON, civil_day
 from schemas.disclosure import (
+    WITHHELD_WORDS,
     EventCount,
     Rarity,
     Scope,
@@ -208,7 +209,7 @@ def _outside_line(item: FeedLine, facts: CardFacts, *, named: bool) -> str | Non
         return f"{name}: includes a serious outcome." if named and facts.serious_outcome else None
     if item.state is FeedState.CONTRIBUTES and item.window is not None:
         when = window_words(*item.window, facts.now)
-        if item.said is None:
+        if item.said is None or item.said == WITHHELD_WORDS:
             return f"{name}: {_HOW_UNUSUAL[item.tier]} {when} (number not shown)."
         return f"{name}: {item.said} {COUNTED_AS[item.feed]} {when}, {_HOW_UNUSUAL[item.tier]}."
     return f"{name}: {_quiet_words(item)}."
@@ -220,7 +221,8 @@ def _inside_line(item: FeedLine, facts: CardFacts, principal: Principal) -> str 
         figure = exact(item.count, principal)
         expected = f"{item.expected:.1f} expected, " if item.expected is not None else ""
         when = window_words(*item.window, facts.now)
-        return f"{name}: {figure} {COUNTED_AS[item.feed]} {when}, {expected}{_HOW_UNUSUAL[item.tier]}."
+        counted = COUNTED_AS[item.feed].removesuffix("s") if figure == 1 else COUNTED_AS[item.feed]
+        return f"{name}: {figure} {counted} {when}, {expected}{_HOW_UNUSUAL[item.tier]}."
     return f"{name}: {_quiet_words(item)}."
 
 

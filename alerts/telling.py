@@ -59,7 +59,9 @@ def card_facts(connection: Connection, incident_id: str, now: datetime, *, desk:
     if strip_feed is not None:
         counted = contributing[strip_feed][0].substance_class
         window = last_days(now, STRIP_DAYS)
-        strip = daily_counts(connection, jurisdiction, areas, strip_feed, counted, window)
+        found = daily_counts(connection, jurisdiction, areas, strip_feed, counted, window)
+        # Casualties beside a laboratory's finding seldom name the class themselves: an empty strip would mislead.
+        strip = found if any(found) else ()
     return CardFacts(
         incident_id=row.id,
         jurisdiction=jurisdiction,

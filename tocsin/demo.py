@@ -50,6 +50,8 @@ from tocsin.wiring import House, build
 KENT = Jurisdiction("kent-and-medway")
 DEFAULT_PORT = 8321
 NOMINAL_PAGES_A_YEAR = 4.0
+_AFTERMATH = timedelta(hours=18)
+"""The story ends so long after the last record of the spike."""
 _VISITOR_TAKES_OVER = timedelta(hours=1)
 """So long before the end of the story, the scripted officer stops acting."""
 
@@ -88,9 +90,9 @@ def play(
     script = demo_script(seed, load_kent_and_medway())
     begin = start_of_day(script.quiet_from)
     quiet_ends = start_of_day(script.quiet_to + timedelta(days=1))
-    until = quiet_ends if quiet_only else script.ends_at
-    live = [record for record in script.live if record.known_at < until]
     clusters = story_clusters()
+    until = quiet_ends if quiet_only else clusters[-1].records[-1].known_at + _AFTERMATH
+    live = [record for record in script.live if record.known_at < until]
     clock = VirtualClock(begin)
     house = build(
         demo_settings(folder, port),
