@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -106,6 +106,15 @@ def pause(seconds: float) -> None:
     threading.Event().wait(seconds)
 
 
+def wait_until(holds: Callable[[], bool], what: str) -> None:
+    """Wait for something that must happen, however slow the machine is."""
+    for _ in range(PATIENCE_SECONDS * 20):
+        if holds():
+            return
+        pause(0.05)
+    raise AssertionError(f"it never happened: {what}")
+
+
 @dataclass
 class Mail:
     """A mail server's handler: keeps every e-mail, in the order in which it came."""
@@ -126,6 +135,15 @@ class Mail:
         """What somebody was mailed."""
         with self._lock:
             return [mail for address, mail in self._kept if address == person.email]
+
+    def wait_for(self, person: Person, path: str, number: int = 1) -> EmailMessage:
+        """The ``number``-th e-mail to somebody that carries a link to ``path``, once it has come."""
+
+        def matching() -> list[EmailMessage]:
+            return [mail for mail in self.to(person) if f"{path}/" in text_of(mail)]
+
+        wait_until(lambda: len(matching()) >= number, f"e-mail number {number} to {person.id} with {path}")
+        return matching()[number - 1]
 
     def deliveries(self) -> set[str]:
         """The delivery ids that arrived; sign-in links have none."""
@@ -174,14 +192,24 @@ class Service:
             migrations.upgrade(connection)
         with database.write() as connection:
             jurisdictions.ensure(connection, [KENT])
-            for person, role in ((OFFICER, Role.ON_CALL), (SECOND, Role.ON_CALL), (COORDINATOR, Role.COORDINATOR)):
+            for person, role in (
+                (OFFICER, Role.ON_CALL),
+                (SECOND, Role.ON_CALL),
+                (COORDINATOR, Role.COORDINATOR),
+            ):
                 save_person(connection, person, now)
                 grant(connection, KENT, person.id, role, by=setting_up, now=now)
             shift = Shift(KENT, OFFICER.id, now - timedelta(hours=1), now + timedelta(days=7))
             add_shift(connection, shift, by=setting_up, now=now)
             keys = {
                 feed: create_api_key(
-                    connection, jurisdiction=KENT, feed=feed, organisation=None, may_backfill=False, by="shell", now=now
+                    connection,
+                    jurisdiction=KENT,
+                    feed=feed,
+                    organisation=None,
+                    may_backfill=False,
+                    by="shell",
+                    now=now,
                 )[1]
                 for feed in Feed
             }
@@ -244,11 +272,15 @@ class Service:
             timeout=600,
         )
 
-    def send(self, content: bytes | str, feed: str = Feed.AMBULANCE_NALOXONE, **headers: str) -> httpx.Response:
+    def send(
+        self, content: bytes | str, feed: str = Feed.AMBULANCE_NALOXONE, **headers: str
+    ) -> httpx.Response:
         """Post records of a feed with its key, as NDJSON unless a header says otherwise."""
         key = self.keys.get(Feed(feed), self.api_key) if feed in set(Feed) else self.api_key
         made = {"Authorization": f"Bearer {key}", "Content-Type": "application/x-ndjson"} | headers
-        return httpx.post(f"{self.url}/api/v1/feeds/{feed}/events", content=content, headers=made, timeout=120)
+        return httpx.post(
+            f"{self.url}/api/v1/feeds/{feed}/events", content=content, headers=made, timeout=120
+        )
 
     def database(self) -> SqlDatabase:
         """Open the service's database beside it."""
@@ -291,7 +323,9 @@ class Service:
     def stored_bytes(self) -> bytes:
         """Every byte that the service keeps: the database file, its write-ahead log, and whatever else is there."""
         own = {self.config, self.log_file}
-        return b"".join(path.read_bytes() for path in sorted(self.folder.glob("tocsin.sqlite*")) if path not in own)
+        return b"".join(
+            path.read_bytes() for path in sorted(self.folder.glob("tocsin.sqlite*")) if path not in own
+        )
 
     def _is_started(self) -> bool:
         return self._process is not None or self._warm is not None

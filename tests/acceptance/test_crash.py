@@ -126,7 +126,9 @@ def crash(service: Service, warm: WarmStart, kills: int, seed: int) -> None:
     with database.read() as connection:
         stored = [
             row.body["event_id"]
-            for row in connection.execute(select(event_version.c.body).where(event_version.c.superseded_at.is_(None)))
+            for row in connection.execute(
+                select(event_version.c.body).where(event_version.c.superseded_at.is_(None))
+            )
         ]
         versions = connection.execute(select(event_version.c.version)).scalars().all()
         assert sender.accepted <= set(stored), "an accepted record was lost"
@@ -134,14 +136,22 @@ def crash(service: Service, warm: WarmStart, kills: int, seed: int) -> None:
         assert counting.compare(connection, profiles) == []
         assert audit.verify(connection, KENT).holds
         rows = connection.execute(select(outbox)).all()
-        paged = set(connection.execute(select(incident.c.id).where(incident.c.tier == Tier.PAGE.value)).scalars())
+        paged = set(
+            connection.execute(select(incident.c.id).where(incident.c.tier == Tier.PAGE.value)).scalars()
+        )
     database.close()
 
     owed = {row.id for row in rows if row.state not in ("sent", "not_sent")}
     # A review waits for the next working day: nobody is told of it at the moment at which it is found.
-    waiting = {row.id for row in rows if row.kind == MessageKind.REVIEW.value and row.attempts == 0 and row.id in owed}
+    waiting = {
+        row.id
+        for row in rows
+        if row.kind == MessageKind.REVIEW.value and row.attempts == 0 and row.id in owed
+    }
     assert owed == waiting, "messages are still owed"
-    assert not [row.id for row in rows if row.state == "not_sent" and not row.reason], "not sent, and nobody says why"
+    assert not [row.id for row in rows if row.state == "not_sent" and not row.reason], (
+        "not sent, and nobody says why"
+    )
     assert paged, "no incident paged: the test tested nothing"
     sent = {row.id for row in rows if row.state == "sent"}
     assert sent <= service.mailed_outbox(), "a message is marked sent that the mail server never had"
@@ -153,5 +163,7 @@ def test_a_service_killed_twenty_times_under_load_loses_nothing(service: Service
 
 
 @pytest.mark.long
-def test_a_service_killed_two_hundred_times_under_load_loses_nothing(service: Service, warm: WarmStart) -> None:
+def test_a_service_killed_two_hundred_times_under_load_loses_nothing(
+    service: Service, warm: WarmStart
+) -> None:
     crash(service, warm, kills=200, seed=200)

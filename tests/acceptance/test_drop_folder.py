@@ -36,7 +36,10 @@ def test_a_file_left_in_a_drop_folder_is_counted(tmp_path: Path, backfill: bool)
     mapping = tmp_path / "ambulance.toml"
     mapping.write_text(MAPPING, encoding="utf-8")
     folder = DropFolderSettings(
-        path=tmp_path / "drop", mapping=mapping, jurisdiction=Jurisdiction("kent-and-medway"), backfill=backfill
+        path=tmp_path / "drop",
+        mapping=mapping,
+        jurisdiction=Jurisdiction("kent-and-medway"),
+        backfill=backfill,
     )
     settings = demo_settings(tmp_path / "data", 0).model_copy(
         update={"drop_folders": (folder,), "database_url": SecretStr(f"sqlite:///{tmp_path}/tocsin.sqlite")}
@@ -50,7 +53,10 @@ def test_a_file_left_in_a_drop_folder_is_counted(tmp_path: Path, backfill: bool)
     engine.advance_to(clock.now() + timedelta(minutes=1))
     with house.database.read() as connection:
         rows = connection.execute(select(event_version).order_by(event_version.c.id)).all()
-    assert [(row.body["event_id"], row.detection_area) for row in rows] == [("A1", "E07000114"), ("A2", "E07000106")]
+    assert [(row.body["event_id"], row.detection_area) for row in rows] == [
+        ("A1", "E07000114"),
+        ("A2", "E07000106"),
+    ]
     assert {row.delivery for row in rows} == {"backfill" if backfill else "live"}
     assert not list((tmp_path / "drop").glob("*.csv"))
     house.close()

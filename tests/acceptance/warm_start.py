@@ -17,7 +17,9 @@ class WarmStart:
     """The parent process, as a test talks to it; one service at a time."""
 
     def __init__(self) -> None:
-        environment = {name: value for name, value in os.environ.items() if not name.upper().startswith("TOCSIN")}
+        environment = {
+            name: value for name, value in os.environ.items() if not name.upper().startswith("TOCSIN")
+        }
         self._parent = subprocess.Popen(
             [sys.executable, __file__],
             stdin=subprocess.PIPE,
