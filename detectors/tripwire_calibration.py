@@ -311,7 +311,7 @@ class _Levels:
         opioid = [item for item in harmed if compatible(item, SubstanceClass.NITAZENE)]
         self._casualties.update((item.area, item.feed) for item in harmed)
         self._opioid.update((item.area, item.feed) for item in opioid)
-        self._singles.update((item.area, item.feed) for item, _ in single_kinds(setting, ordered))
+        self._singles.update((item.area, item.feed) for item, _, _ in single_kinds(setting, ordered))
         span = timedelta(hours=setting.thresholds.watch_list_hours)
         if not opioid or opioid[-1].occurred_at - opioid[0].occurred_at < 4 * span:
             return

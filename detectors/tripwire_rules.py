@@ -177,14 +177,20 @@ def _at_one_place(setting: Setting, kind: str, place: str, items: Sequence[Obser
 
 
 def detections(
-    observations: Iterable[Observation], watch_list: frozenset[SubstanceClass]
+    setting: Setting, observations: Iterable[Observation]
 ) -> list[tuple[Observation, SubstanceClass]]:
-    """Return the first record of each batch (or single sample, or death) with a watch-list class found, and the class."""
+    """Return the first record of each batch (or single sample, or death) with a watch-list class found, and the class.
+
+    Of several classes in one record, one that was never found before counts: the news in a death with fentanyl and
+    xylazine is the xylazine, once fentanyl is everywhere.
+    """
+    watch_list = setting.thresholds.watch_list
     found: dict[str, tuple[Observation, SubstanceClass]] = {}
     for item in in_order(observations):
         watched = item.detected & watch_list
         if watched:
-            first = next(one for one in SubstanceClass if one in watched)
+            ordered = [one for one in SubstanceClass if one in watched]
+            first = next((one for one in ordered if setting.seen.first_in(item, one)), ordered[0])
             found.setdefault(f"batch {item.batch}" if item.batch else item.identity, (item, first))
     return list(found.values())
 
@@ -203,7 +209,7 @@ def watch_list_findings(setting: Setting, observations: Sequence[Observation]) -
     span = timedelta(hours=thresholds.watch_list_hours)
     findings = []
     ordered = in_order(observations)
-    for detection, substance_class in detections(ordered, thresholds.watch_list):
+    for detection, substance_class in detections(setting, ordered):
         zone = setting.around(detection.area)
         near = [
             item
@@ -267,13 +273,7 @@ def single_findings(setting: Setting, observations: Sequence[Observation]) -> li
     """One event that is a warning by itself: kept for the file, and a first watch-list detection for review."""
     thresholds = setting.thresholds
     findings = []
-    for item, kind in single_kinds(setting, observations):
-        watched = kind in (FIRST, AGAIN)
-        substance_class = shared_class([item])
-        if watched:
-            substance_class = next(
-                one for one in SubstanceClass if one in item.detected & thresholds.watch_list
-            )
+    for item, kind, watched in single_kinds(setting, observations):
         findings.append(
             Finding(
                 family=SINGLE,
@@ -289,17 +289,19 @@ def single_findings(setting: Setting, observations: Sequence[Observation]) -> li
                 score=1.0,
                 needed=0,
                 tier=Tier.REVIEW if kind == FIRST else Tier.RECORD,
-                substance_class=substance_class,
+                substance_class=watched or shared_class([item]),
                 hours=thresholds.concurrent_hours,
             )
         )
     return findings
 
 
-def single_kinds(setting: Setting, observations: Iterable[Observation]) -> list[tuple[Observation, str]]:
-    """Return the single tripwires among the observations, each with its kind."""
+def single_kinds(
+    setting: Setting, observations: Iterable[Observation]
+) -> list[tuple[Observation, str, SubstanceClass | None]]:
+    """Return the single tripwires among the observations, each with its kind and the watch-list class found, if any."""
     items = list(observations)
-    singles: list[tuple[Observation, str]] = []
+    singles: list[tuple[Observation, str, SubstanceClass | None]] = []
     for item in items:
         if item.feed is not Feed.AMBULANCE_NALOXONE:
             continue
@@ -307,9 +309,9 @@ def single_kinds(setting: Setting, observations: Iterable[Observation]) -> list[
         silent = item.response is Response.NONE and not item.cardiac_arrest
         many = item.doses >= setting.thresholds.many_doses
         if silent or many:
-            singles.append((item, BOTH if silent and many else NO_RESPONSE if silent else MANY_DOSES))
-    for item, substance_class in detections(items, setting.thresholds.watch_list):
-        singles.append((item, FIRST if setting.seen.first_in(item, substance_class) else AGAIN))
+            singles.append((item, BOTH if silent and many else NO_RESPONSE if silent else MANY_DOSES, None))
+    for item, found in detections(setting, items):
+        singles.append((item, FIRST if setting.seen.first_in(item, found) else AGAIN, found))
     return singles
 
 
@@ -317,7 +319,7 @@ def concurrent_findings(setting: Setting, observations: Sequence[Observation]) -
     """Several single tripwires from different scenes within 24 h, in one area and those beside it."""
     thresholds = setting.thresholds
     span = timedelta(hours=thresholds.concurrent_hours)
-    singles = in_order(item for item, _ in single_kinds(setting, observations))
+    singles = in_order(item for item, _, _ in single_kinds(setting, observations))
     times = [item.occurred_at for item in singles]
     by_day: dict[tuple[AreaCode, date], list[int]] = defaultdict(list)
     for start, anchor in enumerate(singles):

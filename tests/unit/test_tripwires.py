@@ -386,6 +386,17 @@ def test_a_first_watch_list_class_asks_for_a_review_once_a_year_of_history_is_th
     assert again.tier is Tier.RECORD
 
 
+def test_of_several_classes_in_one_finding_the_one_never_found_before_is_the_news() -> None:
+    both = frozenset({SubstanceClass.FENTANYL, SubstanceClass.ALPHA2_SEDATIVE})
+    known = Seen(
+        history_start=NOON - timedelta(days=366),
+        earliest={(THANET, SubstanceClass.FENTANYL): NOON - timedelta(days=9)},
+    )
+    (signal,) = look([sample(detected=both, classes=both)], known=known)
+    assert signal.tier is Tier.REVIEW
+    assert signal.substance_class is SubstanceClass.ALPHA2_SEDATIVE
+
+
 def test_nothing_is_a_first_without_history_unless_a_list_of_known_classes_is_declared() -> None:
     short = Seen(history_start=NOON - timedelta(days=300))
     assert tiers(look([sample()], known=short), "single") == [Tier.RECORD]
