@@ -223,7 +223,7 @@ def test_history_is_read_as_it_was_known_then(
         now = history_cube(connection, profile, series, as_of=clock.now(), last_day=date(2018, 1, 22))
         cube = recent_cube(connection, profile, series, today=date(2018, 1, 22), days=1)
     any_class = [index for index, one in enumerate(series) if one[1] == "any"][0]
-    thanet = then.areas.index("E07000114")  # type: ignore[arg-type]
+    thanet = then.areas.index("E07000114")
     assert then.counts[any_class, -1, thanet] == 2
     assert now.counts[any_class, -1, thanet] == 2
     assert (now.counts == cube.counts).all()

@@ -1,6 +1,6 @@
 """Intake on both databases: what each kind of message does to versions, counts, quarantine and sources."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,6 +11,7 @@ from schemas.tables.events import event_version, feed_source, quarantine, unknow
 from schemas.vocabulary import Delivery, Jurisdiction
 from streams import counting, versions
 from streams.profile import JurisdictionProfile
+from tests.contract.conftest import Desk
 from tocsin.clocks import VirtualClock
 from tocsin.database import SqlDatabase
 
@@ -40,7 +41,7 @@ def versions_stored(database: SqlDatabase) -> int:
 
 
 @pytest.fixture(autouse=True)
-def counts_equal_a_rebuild(database: SqlDatabase, profiles: Profiles):
+def counts_equal_a_rebuild(database: SqlDatabase, profiles: Profiles) -> Iterator[None]:
     """After every test here, whatever it did, the incremental counts equal those made from the events."""
     yield
     with database.read() as connection:
@@ -106,7 +107,7 @@ def test_a_correction_moves_the_event_to_its_new_area(
 
 
 def test_a_retraction_takes_the_event_out_and_tells_the_incident_workflow(
-    database: SqlDatabase, feed_in: FeedIn, record: Record, desk
+    database: SqlDatabase, feed_in: FeedIn, record: Record, desk: Desk
 ) -> None:
     feed_in(record())
     feed_in(record(status="retracted"))
@@ -115,7 +116,7 @@ def test_a_retraction_takes_the_event_out_and_tells_the_incident_workflow(
 
 
 def test_a_correction_that_only_adds_a_substance_takes_nothing_back(
-    database: SqlDatabase, feed_in: FeedIn, record: Record, desk
+    database: SqlDatabase, feed_in: FeedIn, record: Record, desk: Desk
 ) -> None:
     feed_in(record())
     feed_in(record(suspected=["heroin", "isotonitazene"], status="corrected"))
@@ -202,7 +203,7 @@ def test_malformed_json_is_quarantined_and_blocks_nothing(
 
 
 def test_a_record_on_which_our_own_code_fails_is_set_aside_and_the_others_are_taken_in(
-    database: SqlDatabase, feed_in: FeedIn, record: Record, desk
+    database: SqlDatabase, feed_in: FeedIn, record: Record, desk: Desk
 ) -> None:
     desk.fail_on = {"poison"}
     feed_in(record("a"), record("poison"), record("b"))
