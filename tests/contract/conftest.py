@@ -1,5 +1,6 @@
 """Fixtures of the store suites: a database with tables, a clock that stands still, and an intake to feed."""
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
@@ -138,10 +139,8 @@ def feed_in(intake: Intake, clock: VirtualClock) -> Callable[..., None]:
         for body in [*(json.dumps(content).encode() for content in contents), *raw]:
             offset += 1
             feed_name = Feed.AMBULANCE_NALOXONE
-            try:
+            with contextlib.suppress(ValueError, AttributeError):
                 feed_name = Feed(json.loads(body).get("feed", feed_name))
-            except (ValueError, AttributeError):
-                pass
             log_record = LogRecord(feed_name, KENT, delivery, "test", clock.now(), body)
             batch.append(Positioned(Position("test", 0, offset if at is None else at), log_record))
         intake.handle(batch)

@@ -222,7 +222,7 @@ def test_history_is_read_as_it_was_known_then(
         then = history_cube(connection, profile, series, as_of=before, last_day=date(2018, 1, 22))
         now = history_cube(connection, profile, series, as_of=clock.now(), last_day=date(2018, 1, 22))
         cube = recent_cube(connection, profile, series, today=date(2018, 1, 22), days=1)
-    any_class = [index for index, one in enumerate(series) if one[1] == "any"][0]
+    any_class = next(index for index, one in enumerate(series) if one[1] == "any")
     thanet = then.areas.index("E07000114")
     assert then.counts[any_class, -1, thanet] == 2
     assert now.counts[any_class, -1, thanet] == 2
