@@ -4,6 +4,7 @@ Histories are simulated and played in worker processes (spawned, never forked), 
 that the result does not depend on how many processes there are.
 """
 
+import hashlib
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -94,7 +95,22 @@ def calibrate_kent(plan: Plan, *, budget: Budget | None = None, progress: Progre
             played.append(one)
             tell(0.3 + 0.7 * number / plan.count_histories)
     counts = learn(played, budget=spend_whole(chosen, tripwires), seed=plan.seed, note=note)
-    return Learnt(jurisdiction=KENT, counts=counts, tripwires=tripwires)
+    return Learnt(jurisdiction=KENT, counts=counts, tripwires=tripwires, fingerprint=fingerprint())
+
+
+def fingerprint() -> str:
+    """Return a hash of what the simulator and the detectors of counts make of one fixed quarter.
+
+    Thresholds learnt by a model with another fingerprint are stale, whatever its version says. Scores are rounded, so
+    that another processor's last digits do not count.
+    """
+    profile = kent_profile()
+    history = _kent_history(profile, np.random.SeedSequence(1), TRAINING_DAYS + 91)
+    played = play(
+        occurrences(history, profile.geography.detection_areas(), series_of(list(Feed))), setup_of(profile)
+    )
+    scores = ",".join(f"{score:.2f}" for score in played.every.appearing)
+    return hashlib.sha256(scores.encode()).hexdigest()[:16]
 
 
 def spend_whole(budget: Budget, tripwires: TripwireThresholds) -> Budget:

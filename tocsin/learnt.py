@@ -27,6 +27,9 @@ class Learnt(BaseModel):
     jurisdiction: Jurisdiction
     counts: Annotated[Thresholds, Field(description="Score thresholds of the detectors of counts.")]
     tripwires: Annotated[TripwireThresholds, Field(description="Precomputed thresholds of the tripwires.")]
+    fingerprint: Annotated[
+        str, Field(description="Of what the model made of one fixed history when this was learnt; another model differs.")
+    ] = ""
 
     @property
     def is_calibrated(self) -> bool:

@@ -1,7 +1,8 @@
 """From the cells that say where something happened to an area's code, or to one of the words for no area.
 
-For ``mapped_rows.py``. A place that is not known is never a reason to refuse a row: it is counted at the widest level
-that is known. A position is used to find the nearest area and then forgotten.
+For ``mapped_rows.py``. A place that is missing, or a name that is not known, is never a reason to refuse a row: it is
+counted at the widest level that is known. A *code* that does not exist is a mistake, or of another year's boundaries, and
+is refused. A position is used to find the nearest area and then forgotten.
 """
 
 import csv
@@ -20,6 +21,14 @@ KM_PER_DEGREE = 111.2
 
 Cell = Callable[[str], str]
 """Gives the stripped cell of the current row in a column."""
+
+
+class NoSuchCodeError(LookupError):
+    """A cell holds a code that is no area of the geography; says in which column."""
+
+    def __init__(self, column: str) -> None:
+        super().__init__(column)
+        self.column = column
 
 
 class Place:
@@ -42,20 +51,29 @@ class Place:
             self._check_positions()
 
     def of(self, cell: Cell) -> str:
-        """Return the code of the area in which the current row is, or ``unknown``, ``outside``, ``no_fixed_abode``."""
+        """Return the code of the area in which the current row is, or ``unknown``, ``outside``, ``no_fixed_abode``.
+
+        Raises
+        ------
+        NoSuchCodeError
+            If areas are given by code and this one does not exist.
+        """
         if self._rule.by == "position":
             return self._nearest(cell(self._rule.latitude or ""), cell(self._rule.longitude or ""))
         for column in self._rule.columns:
             if text := cell(column):
-                return self._known(text)
+                found = self._known(text)
+                if found is None:
+                    raise NoSuchCodeError(column)
+                return found
         return UNKNOWN_AREA
 
-    def _look_up(self, text: str) -> str:
+    def _look_up(self, text: str) -> str | None:
         meant = self._words.get(word_of(text))
         if meant is not None:
             return meant
         if self._rule.by == "code":
-            return text if self._geography.get(text) is not None else UNKNOWN_AREA
+            return text if self._geography.get(text) is not None else None
         return self._geography.by_name(text) or UNKNOWN_AREA
 
     def _near(self, latitude: str, longitude: str) -> str:

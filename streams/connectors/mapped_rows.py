@@ -21,7 +21,7 @@ from schemas.geography import Geography
 from schemas.substances import Taxonomy
 from schemas.vocabulary import Precision
 from streams.connectors.json_bodies import Problem
-from streams.connectors.mapped_places import Cell, Place
+from streams.connectors.mapped_places import Cell, NoSuchCodeError, Place
 from streams.connectors.mapping import ColumnValue, FileMapping, MappingError, SubstanceRule, word_of
 from streams.screening import describe, screen
 
@@ -122,7 +122,14 @@ class RowMapper:
             "organisation": _slug(self._value("source.organisation", mapping.source.organisation, cell)),
             **({} if site in (None, "") else {"site": _slug(site)}),
         }
-        content["areas"] = {name: place.of(cell) for name, place in self._places.items()}
+        try:
+            content["areas"] = {name: place.of(cell) for name, place in self._places.items()}
+        except NoSuchCodeError as error:
+            sentence = (
+                f"The column {error.column!r} holds a code that is no area of the loaded geography; send a code of that "
+                "geography, add an alias for it to the mapping, or leave it empty."
+            )
+            raise RowProblem("unknown_area", sentence) from None
         for name, rule in mapping.fields.items():
             value = self._value(f"fields.{name}", rule, cell)
             if value not in (None, ""):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from schemas.events import FIELD_NAMES
 from schemas.vocabulary import Delivery, Feed, Jurisdiction
 from streams.connectors.json_bodies import BodyRefused, DecodedRecord, Problem, decode_batch
 from streams.decoding import known_fields
@@ -113,6 +114,10 @@ def take(value: dict[str, Any], place: str, stamp: Stamp) -> LogRecord | Quarant
     if screened.clean is not None:
         problem = Problem("identifier", describe(screened.findings))
         return stamp.quarantined(place, problem, screened.clean)
+    if _holds_unknown_field(value):
+        # Intake would refuse it as well. But its bytes would stand in the log until then, and nobody knows what such a
+        # field says: it, or its very name, may be somebody's.
+        return stamp.quarantined(place, _UNKNOWN_FIELD, known_fields(value)[0])
     for name, ours in (("feed", stamp.feed), ("jurisdiction", stamp.jurisdiction)):
         if value.get(name, ours) != ours:
             sentence = (
@@ -127,3 +132,15 @@ def take(value: dict[str, Any], place: str, stamp: Stamp) -> LogRecord | Quarant
         "received_at": stamp.received_at.isoformat(),
     }
     return stamp.log_record(json.dumps(stamped, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+_UNKNOWN_FIELD = Problem(
+    "invalid",
+    "The record holds an unnamed field, which is not a field of any message; leave it out and send it again.",
+)
+
+
+def _holds_unknown_field(value: object) -> bool:
+    if isinstance(value, dict):
+        return not value.keys() <= FIELD_NAMES or any(map(_holds_unknown_field, value.values()))
+    return isinstance(value, list) and any(map(_holds_unknown_field, value))

@@ -294,8 +294,13 @@ def test_the_first_filled_column_places_and_what_is_not_placed_is_counted(opened
 
 def test_a_code_is_checked_against_the_geography_and_an_old_one_translated(read: Read) -> None:
     rule = {"by": "code", "columns": ["Code"], "aliases": {"OLD-RAM": "T-RAM"}}
-    for sent, code in (("T-BRO", "T-BRO"), ("OLD-RAM", "T-RAM"), ("T-XXX", "unknown")):
+    for sent, code in (("T-BRO", "T-BRO"), ("OLD-RAM", "T-RAM"), ("", "unknown")):
         assert area(read(f"Ref,Date,Code\nA1,07/03/2024,{sent}\n", areas={"event": rule})) == code
+    (row,) = read("Ref,Date,Code\nA1,07/03/2024,T-XXX\n", areas={"event": rule})
+    assert row.problem is not None
+    assert row.problem.code == "unknown_area"
+    assert "'Code'" in row.problem.sentence
+    assert "T-XXX" not in row.problem.sentence
 
 
 def test_a_position_becomes_the_nearest_area_and_is_then_gone(read: Read) -> None:
