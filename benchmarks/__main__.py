@@ -9,6 +9,7 @@ from typing import cast
 from benchmarks import machine, results
 from benchmarks.results import Figure, Run
 from tocsin.clocks import SystemClock
+from tocsin.logging import configure_logging
 
 NAMES = ("ingest", "latency", "acknowledge", "detection", "replay", "pages")
 
@@ -26,6 +27,7 @@ def main() -> None:
     )
     parser.add_argument("--no-record", action="store_true", help="leave RESULTS.md as it is")
     wanted = parser.parse_args()
+    configure_logging("warning", json=False)
     for name in NAMES if "all" in wanted.names else wanted.names:
         measure = cast(Measure, importlib.import_module(f"benchmarks.{name}").measure)
         runs = [] if wanted.runs is None else ["--runs", str(wanted.runs)]

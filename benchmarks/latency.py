@@ -92,6 +92,15 @@ class World:
             for one in list_incidents(connection, [place], open_only=True):
                 close_incident(connection, one.id, by, SystemClock().now(), outcome=Outcome.NO_ACTION)
 
+    def state_of(self, place: Jurisdiction) -> str:
+        """Return what incidents a jurisdiction has: why a trial gave no page."""
+        with self.database.read() as connection:
+            found = list_incidents(connection, [place])
+        return (
+            "; ".join(f"{one.id} {one.tier.value} opened {one.opened_at} {one!r}" for one in found)
+            or "no incident"
+        )
+
     def _in(self, code: AreaCode, district: AreaCode) -> bool:
         return self.geography.detection_area_of(code) == district
 
@@ -215,7 +224,9 @@ def _counts(world: World, client: httpx.Client, places: Sequence[Jurisdiction]) 
             scene = f"{place}-case-{case:020d}"
             world.post(client, place, world.record(district, scene, 10.0 + case))
         paged = world.mail.page_after(began, officer_of(place).email or "", within=_LONGEST_SECONDS)
-        if paged is not None and number > 0:  # the first warms caches up
+        if paged is None:
+            print(f"  no page in {place}, {district}: {world.state_of(place)}", flush=True)
+        elif number > 0:  # the first warms caches up
             found.append(paged - began)
     return found
 
