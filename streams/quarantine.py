@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 
 from schemas.tables.events import quarantine
 from schemas.vocabulary import Delivery, Feed, Jurisdiction
+from streams.decoding import known_fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +153,9 @@ def decide(connection: Connection, number: int, *, state: str, by: str, note: st
 def merged_body(row: Row[Any], corrections: Mapping[str, Any]) -> dict[str, Any]:
     """Return a quarantined record's content with ``corrections`` (dotted names to values) applied.
 
+    A field that no message has is left out: it is why the record waits, or what screening put in the place of a value.
+    What the connector knows of the delivery is put in where the record leaves it unsaid, as partners may.
+
     Raises
     ------
     ValueError
@@ -164,6 +168,10 @@ def merged_body(row: Row[Any], corrections: Mapping[str, Any]) -> dict[str, Any]
     if not isinstance(content, dict):
         msg = f"Record {row.id} is not an object; ask the sender to send it again, then discard it."
         raise ValueError(msg)  # noqa: TRY004 (a matter of the record's content, not of a caller's type)
+    content = known_fields(content)[0]
+    for name, known in (("feed", row.feed), ("jurisdiction", row.jurisdiction)):
+        if known is not None:
+            content.setdefault(name, known)
     for name, value in corrections.items():
         *parents, last = name.split(".")
         target: Any = content

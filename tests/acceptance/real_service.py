@@ -286,9 +286,16 @@ class Service:
         """Open the service's database beside it."""
         return SqlDatabase(self.settings.database_url.get_secret_value())
 
+    def wait_until_taken_in(self) -> None:
+        """Wait until intake has dealt with everything that was accepted."""
+        database = self.database()
+        wait_until(lambda: EmbeddedLog(database).backlog() == 0, "the event log was read to its end")
+        database.close()
+
     def wait_until_settled(self) -> None:
         """Wait until everything that was accepted has been taken in, looked at, and told to whom it concerns."""
         database = self.database()
+        waiting = ""
         try:
             for _ in range(PATIENCE_SECONDS * 10):
                 if not (waiting := _unsettled(database)):
@@ -367,5 +374,5 @@ def _unsettled(database: SqlDatabase) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """This process's environment without any setting of Tocsin's own."""
+    """The environment of the tests without any setting of Tocsin's own."""
     return {name: value for name, value in os.environ.items() if not name.upper().startswith("TOCSIN")}

@@ -15,8 +15,9 @@ import pytest
 from sqlalchemy import select
 
 from alerts import audit
-from schemas.tables.events import event_version
+from schemas.geography import AreaLevel
 from schemas.messages import MessageKind
+from schemas.tables.events import event_version
 from schemas.tables.incidents import incident
 from schemas.tables.outbox import outbox
 from schemas.vocabulary import Feed, Tier
@@ -104,7 +105,7 @@ def crash(service: Service, warm: WarmStart, kills: int, seed: int) -> None:
     """Kill and restart the service ``kills`` times under load, then check that nothing was lost."""
     chance = random.Random(seed)
     profiles = profiles_of(service.settings)
-    lsoas = [str(code) for code in profiles[KENT].geography.at_level("lsoa")]
+    lsoas = [str(code) for code in profiles[KENT].geography.at_level(AreaLevel.LSOA)]
     sender = Sender(service.url, service.api_key, lsoas, seed)
     service.start(warm)
     sender.start()

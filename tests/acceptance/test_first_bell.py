@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from alerts.people import Person
+from schemas.clock import LONDON
 from tests.acceptance.real_service import OFFICER, SECOND, Service, link_in, text_of
 
 pytestmark = pytest.mark.real
@@ -73,27 +74,38 @@ def test_three_casualties_at_one_address_become_a_page_that_people_acknowledge_u
     service.identifying |= {SCENE, "keyed-hash-of-a-person", "call-0", "call-1", "call-2"}
     service.start()
     service.wait_until_ready()
-
-    # The partner sends; the officer on call is paged, in words that give no small number and no place below the district.
     answer = service.send(casualties(3))
     assert (answer.status_code, answer.json()["accepted"]) == (202, 3)
+    link = the_officer_is_paged_in_safe_words(service)
+    number = only_pressing_the_button_of_the_link_acknowledges(service, link)
+    undone_on_the_host_the_round_goes_on(service, number)
+    acknowledged_on_the_host_it_is_recorded_as_shell_access(service, number)
+    used = a_colleague_takes_it_over_in_the_console(service, browser, number)
+    the_sign_in_link_works_once(service, used)
+    the_trail_says_who_did_what_and_how(service, number)
+    service.wait_until_settled()
+    service.stop()
+    service.identifying |= {link.rpartition("/")[2], used.rpartition("/")[2]}
+
+
+def the_officer_is_paged_in_safe_words(service: Service) -> str:
     page = service.mail.wait_for(OFFICER, "/acknowledge")
     words = text_of(page)
     assert page["Subject"].startswith("PAGE")
     assert "Thanet" in words
     assert "fewer than 8" in words
-    assert not re.search(r"\b3 (?:cases|people|casualties|events)", words)
+    assert not re.search(r"\b3 (?:cases|people|casualties|events)", words), "a small number left the house"
     assert SCENE not in page.as_string()
     assert service.mail.to(SECOND) == [], "somebody who is not on call was woken"
+    return link_in(page, "/acknowledge")
 
-    # The link in the e-mail: looking changes nothing, however often a mail scanner does it.
-    link = link_in(page, "/acknowledge")
-    for _ in range(2):
+
+def only_pressing_the_button_of_the_link_acknowledges(service: Service, link: str) -> str:
+    for _ in range(2):  # as mail scanners do
         shown = httpx.get(link, timeout=60)
         assert shown.status_code == 200
         assert "I have it" in shown.text
-    assert httpx.head(link, timeout=60).status_code < 500
-    assert acknowledgements(service) == []
+    assert acknowledgements(service) == [], "looking acknowledged it"
     done = httpx.post(link, timeout=60)
     assert "You have it until" in done.text
     assert "I have it" not in done.text
@@ -103,10 +115,11 @@ def test_three_casualties_at_one_address_become_a_page_that_people_acknowledge_u
     assert "There is nothing more to do here." in again.text
     assert len(acknowledgements(service)) == 1, "pressing twice recorded it twice"
     (incident,) = incidents(service)
-    number = incident["id"]
     assert (incident["tier"], incident["phase"]) == ("page", "acknowledged")
+    return str(incident["id"])
 
-    # Undone on the host: the round goes on at once, and the officer is told again.
+
+def undone_on_the_host_the_round_goes_on(service: Service, number: str) -> None:
     undone = service.cli("unack", number, "--as", OFFICER.id)
     assert undone.returncode == 0, undone.stderr
     assert "no longer has" in undone.stdout
@@ -117,7 +130,8 @@ def test_three_casualties_at_one_address_become_a_page_that_people_acknowledge_u
     assert nothing.returncode == 1
     assert nothing.stderr == f"{OFFICER.id} has no acknowledgement of {number} that could be undone.\n"
 
-    # Acknowledged on the host: by a person, recorded as shell access; by nobody unknown.
+
+def acknowledged_on_the_host_it_is_recorded_as_shell_access(service: Service, number: str) -> None:
     assert "Nobody called mallory is known" in service.cli("ack", number, "--as", "mallory").stderr
     taken = service.cli("ack", number, "--as", OFFICER.id)
     assert taken.returncode == 0, taken.stderr
@@ -126,31 +140,31 @@ def test_three_casualties_at_one_address_become_a_page_that_people_acknowledge_u
         (OFFICER.id, "shell"),
     ]
 
-    # A colleague signs in, sees who has it and how, and takes it over in the console.
+
+def a_colleague_takes_it_over_in_the_console(service: Service, browser: httpx.Client, number: str) -> str:
     used = sign_in(browser, service, SECOND)
     assert number in browser.get("/incidents").text
-    shown = browser.get(f"/incidents/{number}")
-    assert f"{OFFICER.name} has it until" in shown.text
-    assert "3 cases" in shown.text, "inside, the true figure is shown"
-    found = re.search(r'name="form_token" value="([0-9a-f]{64})"', shown.text)
-    notice = re.search(r'name="notice" value="(\d+)"', shown.text)
-    assert found
-    assert notice
+    shown = browser.get(f"/incidents/{number}").text
+    assert f"{OFFICER.name} has it until" in shown
+    assert "3 cases" in shown, "inside, the true figure is shown"
+    form = dict(re.findall(r'name="(form_token|notice)" value="(\w+)"', shown))
     address = f"/incidents/{number}/acknowledge"
-    assert browser.post(address, data={"notice": notice[1]}).status_code == 403, "without the form's token"
-    assert browser.post(address, data={"notice": notice[1], "form_token": "0" * 64}).status_code == 403
+    for wrong in ({}, {"form_token": "0" * 64}):
+        assert browser.post(address, data={"notice": form["notice"], **wrong}).status_code == 403
     elsewhere = {"Origin": "https://elsewhere.example.org"}
-    form = {"notice": notice[1], "form_token": found[1]}
-    assert browser.post(address, data=form, headers=elsewhere).status_code == 403, "from another site"
-    assert len(acknowledgements(service)) == 2
+    assert browser.post(address, data=form, headers=elsewhere).status_code == 403
+    assert len(acknowledgements(service)) == 2, "a form that another site sent was obeyed"
     assert browser.post(address, data=form).status_code == 303
-    shown = browser.get(f"/incidents/{number}")
-    assert f"{SECOND.name} has it until" in shown.text
+    shown = browser.get(f"/incidents/{number}").text
+    assert f"{SECOND.name} has it until" in shown
     last = acknowledgements(service)[-1]
     assert (last["person"], last["authenticated_by"]) == (SECOND.id, "session")
-    assert last["acknowledged_at"]
+    at = datetime.fromisoformat(last["acknowledged_at"]).astimezone(LONDON)
+    assert re.search(rf"{at:%H:%M}", shown), "the page says when"
+    return used
 
-    # The sign-in link works once; a stranger's address gets the same answer and no e-mail.
+
+def the_sign_in_link_works_once(service: Service, used: str) -> None:
     second_use = httpx.post(used, timeout=60)
     assert second_use.status_code == 410
     assert "This sign-in link was used already. Ask for a new one." in second_use.text
@@ -158,7 +172,8 @@ def test_three_casualties_at_one_address_become_a_page_that_people_acknowledge_u
     known = httpx.post(f"{service.url}/sign-in", data={"email": str(SECOND.email)}, timeout=60)
     assert (stranger.status_code, stranger.text) == (known.status_code, known.text)
 
-    # What happened stands in a trail that nobody can rewrite unseen.
+
+def the_trail_says_who_did_what_and_how(service: Service, number: str) -> None:
     verified = service.cli("audit", "verify")
     assert verified.returncode == 0, verified.stdout + verified.stderr
     assert "whole" in verified.stdout
@@ -166,9 +181,6 @@ def test_three_casualties_at_one_address_become_a_page_that_people_acknowledge_u
     for how in ("email_link", "shell", "session"):
         assert re.search(rf"\b{how}\s+acknowledged\b", trail), trail
     assert re.search(r"\bshell\s+acknowledgement_undone\b", trail), trail
-    service.wait_until_settled()
-    service.stop()
-    service.identifying |= {link.rpartition("/")[2], used.rpartition("/")[2]}
 
 
 def test_after_a_restart_nothing_is_sent_twice_and_the_link_still_works(service: Service) -> None:
