@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from schemas.clock import civil_day, monday_of, start_of_day
 from schemas.geography import AreaCode, AreaLevel, Geography, load_kent_and_medway
 from schemas.incidents import Outcome
 from schemas.tables.detection import jurisdiction_state
-from schemas.vocabulary import Feed, Jurisdiction
+from schemas.vocabulary import Delivery, Feed, Jurisdiction
 from tocsin.clocks import SystemClock, VirtualClock
 from tocsin.database import SqlDatabase
 
@@ -165,13 +165,20 @@ def _teach(service: Service, places: Sequence[Jurisdiction], seed: int) -> None:
         place: simulated(place, now - timedelta(hours=3), _HISTORY_DAYS, seed + number, label=f"{place}")
         for number, place in enumerate(places)
     }
+    # The last weeks are no backfill: a count that rests on bulk-loaded records is never more than a review.
+    recent = began - timedelta(days=21)
+    parts = (
+        (datetime.min.replace(tzinfo=UTC), recent, began, Delivery.BACKFILL),
+        (recent, began, began, Delivery.LIVE),
+        (began, now, now, Delivery.LIVE),
+    )
     clock = VirtualClock(began)
     with service.house(clock, durable=False) as house:
-        for place, history in found.items():
-            teach(house, [one for one in history if one.known_at < began], place, began)
-        clock.move_to(now)
-        for place, history in found.items():
-            teach(house, [one for one in history if one.known_at >= began], place, now)
+        for since, until, received_at, delivery in parts:
+            clock.move_to(received_at)
+            for place, history in found.items():
+                known = [one for one in history if since <= one.known_at < until]
+                teach(house, known, place, received_at, delivery=delivery)
 
 
 def _wait_for_first_looks(database: SqlDatabase, places: int) -> None:

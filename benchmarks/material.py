@@ -74,8 +74,15 @@ def _batch(feed: Feed, lines: Sequence[bytes]) -> Batch:
     return Batch(feed, b"\n".join(lines) + b"\n", len(lines))
 
 
-def teach(house: House, found: Sequence[SimulatedRecord], place: Jurisdiction, received_at: datetime) -> None:
-    """Put records into a house's database as a backfill received at a past moment; no job runs."""
+def teach(
+    house: House,
+    found: Sequence[SimulatedRecord],
+    place: Jurisdiction,
+    received_at: datetime,
+    *,
+    delivery: Delivery = Delivery.BACKFILL,
+) -> None:
+    """Put records into a house's database as if received at a past moment; no job runs."""
     for feed, decoded in _by_feed(found):
         accepted = accept(
             decoded,
@@ -84,7 +91,7 @@ def teach(house: House, found: Sequence[SimulatedRecord], place: Jurisdiction, r
             origin="benchmark",
             received_at=received_at,
             area_codes=house.profiles[place].geography.areas,
-            delivery=Delivery.BACKFILL,
+            delivery=delivery,
         )
         if accepted.quarantined:
             raise RuntimeError("A simulated record was refused: " + accepted.quarantined[0].reason)
