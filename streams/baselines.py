@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, select
 from detectors.baseline import MODEL_VERSION, Baseline
 from schemas.tables.detection import baseline as baseline_table
 from schemas.vocabulary import Feed, Jurisdiction
-from streams.upsert import upsert_adding
+from streams.upsert import upsert
 
 BASELINE = baseline_table.c
 
@@ -54,7 +54,7 @@ def keep(connection: Connection, jurisdiction: Jurisdiction, fitted: Fitted, now
         },
         separators=(",", ":"),
     )
-    upsert_adding(
+    upsert(
         connection,
         baseline_table,
         [

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, or_, select, update
 
 from schemas.tables.detection import jurisdiction_state
 from schemas.vocabulary import Jurisdiction
-from streams.upsert import upsert_adding
+from streams.upsert import upsert
 
 STATE = jurisdiction_state.c
 
@@ -47,7 +47,7 @@ def ensure(connection: Connection, jurisdictions: Sequence[Jurisdiction]) -> Non
         }
         for name in sorted(jurisdictions)
     ]
-    upsert_adding(connection, jurisdiction_state, rows)
+    upsert(connection, jurisdiction_state, rows)
 
 
 def mark_dirty(connection: Connection, jurisdictions: Sequence[Jurisdiction], now: datetime) -> None:

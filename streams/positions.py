@@ -7,7 +7,7 @@ from sqlalchemy import Connection, and_, or_, select
 
 from schemas.tables.log import log_applied
 from streams.log.port import Positioned
-from streams.upsert import upsert_adding
+from streams.upsert import upsert
 
 Applied = Mapping[tuple[str, int], int]
 """(topic, partition) to the highest offset whose effects are committed."""
@@ -42,4 +42,4 @@ def note_applied(
         for (topic, number), offset in sorted(last.items())
         if offset > applied.get((topic, number), -1)
     ]
-    upsert_adding(connection, log_applied, rows, keep_greatest=("position", "applied_at"))
+    upsert(connection, log_applied, rows, keep_greatest=("position", "applied_at"))

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, delete, select
 
 from schemas.tables.events import feed_source, unknown_substance
 from streams.decoding import Decoded
-from streams.upsert import upsert_adding
+from streams.upsert import upsert
 
 SourceKey = tuple[str, str, str, str]
 """(jurisdiction, feed, organisation, site or empty)"""
@@ -63,7 +63,7 @@ class SourceNews:
 
 def note_sources(connection: Connection, news: SourceNews) -> None:
     """Add a batch's news to what is stored."""
-    upsert_adding(
+    upsert(
         connection,
         feed_source,
         news.rows(),
@@ -89,7 +89,7 @@ def note_unknown_substances(connection: Connection, messages: Iterable[Decoded],
         {"text": text, "feed": feed, "first_seen_at": now, "last_seen_at": now, "times": times}
         for (text, feed), times in sorted(seen.items())
     ]
-    upsert_adding(connection, unknown_substance, rows, add=("times",), keep_greatest=("last_seen_at",))
+    upsert(connection, unknown_substance, rows, add=("times",), keep_greatest=("last_seen_at",))
 
 
 def forget_unknown_substances(connection: Connection, last_seen_before: datetime) -> int:

@@ -9,16 +9,15 @@ from sqlalchemy.dialects import postgresql, sqlite
 _ROWS_A_STATEMENT = 1000
 
 
-def upsert_adding(
+def upsert(
     connection: Connection,
     table: Table,
     rows: Sequence[Mapping[str, Any]],
     *,
     add: Sequence[str] = (),
-    replace: Sequence[str] = (),
     keep_greatest: Sequence[str] = (),
 ) -> None:
-    """Insert ``rows``; where a row with the same primary key stands, add to, replace or raise the named columns.
+    """Insert ``rows``; where a row with the same primary key stands, add to or raise the named columns.
 
     Parameters
     ----------
@@ -28,8 +27,8 @@ def upsert_adding(
         Rows are matched by its primary key.
     rows : sequence of mappings
         All with the same keys, no primary key twice, and sorted by it where several processes write the table.
-    add, replace, keep_greatest : sequences of column names
-        Columns that are summed, overwritten, or overwritten only by a greater value. Others keep what is stored.
+    add, keep_greatest : sequences of column names
+        Columns that are summed, or overwritten only by a greater value. Others keep what is stored.
     """
     if not rows:
         return
@@ -37,7 +36,6 @@ def upsert_adding(
     statement: Any = make(table)
     new = statement.excluded
     changes: dict[str, Any] = {name: table.c[name] + new[name] for name in add}
-    changes |= {name: new[name] for name in replace}
     changes |= {name: _greatest(connection, table.c[name], new[name]) for name in keep_greatest}
     keys = [column.name for column in table.primary_key]
     if changes:
