@@ -6,11 +6,12 @@ current versions and says where the two differ (they never should).
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, Row, delete, insert, select
 
 from schemas.events import Status
 from schemas.geography import AreaCode
@@ -19,7 +20,7 @@ from schemas.tables.counts import count_cell
 from schemas.tables.events import event_version
 from schemas.vocabulary import Jurisdiction
 from streams.profile import JurisdictionProfile
-from streams.upsert import upsert_adding
+from streams.upsert import upsert
 
 CellKey = tuple[str, str, str, date, str, str, str]
 """(jurisdiction, area, grain, day, feed, substance class, stratum)"""
@@ -73,19 +74,19 @@ class CountDeltas:
             dict(zip(_COLUMNS, key, strict=True)) | {"count": count}
             for key, count in sorted(self.cells().items())
         ]
-        upsert_adding(connection, count_cell, rows, add=("count",))
+        upsert(connection, count_cell, rows, add=("count",))
 
 
-def contribution_of(row: object) -> Contribution:
+def contribution_of(row: Row[*tuple[Any, ...]]) -> Contribution:
     """Return what a stored event version (a row of ``event_version``) contributes."""
     return Contribution(
-        jurisdiction=row.jurisdiction,  # type: ignore[attr-defined]
-        feed=row.feed,  # type: ignore[attr-defined]
-        area=row.area,  # type: ignore[attr-defined]
-        grain=row.grain,  # type: ignore[attr-defined]
-        day=row.day,  # type: ignore[attr-defined]
-        stratum=row.stratum,  # type: ignore[attr-defined]
-        classes=tuple(row.classes.split()),  # type: ignore[attr-defined]
+        jurisdiction=row.jurisdiction,
+        feed=row.feed,
+        area=row.area,
+        grain=row.grain,
+        day=row.day,
+        stratum=row.stratum,
+        classes=tuple(row.classes.split()),
     )
 
 
@@ -132,7 +133,6 @@ def _from_events(
         event_version.c.status != Status.RETRACTED.value,
         event_version.c.jurisdiction.in_(sorted(profiles)),
     )
-    rows: Iterable[object] = connection.execution_options(yield_per=2000).execute(current)
-    for row in rows:
+    for row in connection.execution_options(yield_per=2000).execute(current):
         deltas.add(contribution_of(row))
     return deltas.cells()

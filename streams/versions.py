@@ -20,8 +20,7 @@ from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, upd
 
 from schemas.events import Status
 from schemas.tables.events import event_version
-from streams.counting import Contribution
-from streams.counting import contribution_of as stored_contribution
+from streams.counting import Contribution, contribution_of
 from streams.decoding import Decoded, Refusal
 
 EVENT = event_version.c
@@ -102,7 +101,7 @@ class _Writing:
             self.outcome.duplicates.append(message)
             return
         known_at = max([message.known_at, *(one.known_at for one in known)])
-        contribution = None if message.event.status is Status.RETRACTED else contribution_of(message)
+        contribution = None if message.event.status is Status.RETRACTED else _contribution(message)
         row = _row(message, version=max((one.version for one in known), default=0) + 1, known_at=known_at)
         if verdict is Verdict.OLDER:
             row["superseded_at"] = known_at
@@ -233,14 +232,14 @@ def _stored(connection: Connection, identities: set[str]) -> defaultdict[str, li
                     feed=row.feed,
                     known_at=row.known_at,
                     is_current=row.superseded_at is None,
-                    contribution=None if retracted else stored_contribution(row),
+                    contribution=None if retracted else contribution_of(row),
                     row_id=row.id,
                 )
             )
     return history
 
 
-def contribution_of(message: Decoded) -> Contribution:
+def _contribution(message: Decoded) -> Contribution:
     """Return what a message adds to the counts while it is current."""
     return Contribution(
         jurisdiction=message.jurisdiction,
