@@ -5,9 +5,11 @@ The event log calls :meth:`Intake.handle`. A batch is decoded outside the transa
 1. records whose log position was applied before (a redelivery) are left out,
 2. each record is compared with what is stored of the same identity: a repeat is dropped and counted, other content
    becomes the next version, a retraction takes the event out of the counts,
-3. versions and count differences are written, and the jurisdictions marked dirty for a detection run,
-4. tripwires look at what is new; what they find is stored and handed to the incident workflow,
-5. records that were refused go to quarantine, and the log position is noted as applied.
+3. versions and count differences are written, with what the batch says of its sources,
+4. records that were refused go to quarantine,
+5. jurisdictions are marked dirty for a detection run; tripwires look at what is new, and what they find is stored and
+   handed to the incident workflow, as is evidence that was taken back,
+6. the log position is noted as applied.
 
 A batch that fails for any reason but the database is tried again record by record; one that fails alone is a bug of
 ours: it goes to quarantine and is counted as such, and the feed goes on.

@@ -27,6 +27,9 @@ _PAUSE_SECONDS = 0.002
 """A breath after each full batch of a long backlog, so that other writers get in between."""
 _RETRY_SECONDS = (0.1, 0.5, 2.0, 5.0)
 
+_CURSOR = select(func.coalesce(func.max(event_log_cursor.c.position), 0)).scalar_subquery()
+"""The last position that the reader has acknowledged; 0 before the first."""
+
 
 class EmbeddedLog:
     """An :class:`streams.log.port.EventLog` in a table of the service's own database."""
@@ -92,19 +95,17 @@ class EmbeddedLog:
     def backlog(self) -> int:
         """Return how many records wait for the reader."""
         with self._database.read() as connection:
-            cursor = select(func.coalesce(func.max(event_log_cursor.c.position), 0)).scalar_subquery()
             waiting = connection.execute(
-                select(func.count()).where(event_log.c.position > cursor)
+                select(func.count()).where(event_log.c.position > _CURSOR)
             ).scalar_one()
         return int(waiting)
 
     def prune(self, received_before: datetime) -> int:
         """Delete handled records received before a moment; the database's event versions are the record from then on."""
         with self._database.write() as connection:
-            cursor = select(func.coalesce(func.max(event_log_cursor.c.position), 0)).scalar_subquery()
             done = connection.execute(
                 delete(event_log).where(
-                    event_log.c.position <= cursor, event_log.c.received_at < received_before
+                    event_log.c.position <= _CURSOR, event_log.c.received_at < received_before
                 )
             )
         return done.rowcount
@@ -118,10 +119,9 @@ class EmbeddedLog:
 
     def _next_batch(self) -> list[Positioned]:
         with self._database.read() as connection:
-            cursor = select(func.coalesce(func.max(event_log_cursor.c.position), 0)).scalar_subquery()
             rows = connection.execute(
                 select(event_log)
-                .where(event_log.c.position > cursor)
+                .where(event_log.c.position > _CURSOR)
                 .order_by(event_log.c.position)
                 .limit(self._batch)
             ).all()
