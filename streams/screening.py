@@ -1,9 +1,9 @@
 """Screening: find what no record may hold, before anything is stored.
 
-For the connectors, which screen before they append to the event log, and for intake, which screens the topics
-that partners write themselves. A record in which :func:`screen` finds something goes to quarantine as the
-redacted copy made here; its original bytes must never be stored, logged or answered back. How one piece of
-text is judged stands in ``screening_rules.py``; this file walks the record and knows which field may hold what.
+For the connectors, which screen before they append to the event log, and for a release from quarantine. A record
+in which :func:`screen` finds something goes to quarantine as the redacted copy made here; its original bytes must
+never be stored, logged or answered back. How one piece of text is judged stands in ``screening_rules.py``; this file
+walks the record and knows which field may hold what.
 
 It must never echo a value, nor a key that the sender made up: both may be identifying.
 """
@@ -34,8 +34,10 @@ LONGEST_SCREENED = 1_000
 """Far longer than any field takes. Longer text is not searched, which could take hours, but not kept either."""
 
 UNNAMED = "[unnamed field]"
+"""The name under which a redacted copy shows a field that no message has."""
+
 LEFT_OUT = "[left out]"
-"""What a redacted copy shows for a field that no message has, and for text longer than any field takes."""
+"""What it shows in place of such a field's value, and of text longer than any field takes."""
 
 LONGEST_TEXT = 128
 """The longest text of any field; what is longer may be somebody's story."""
