@@ -46,11 +46,6 @@ def start_of_day(day: date, zone: ZoneInfo = LONDON) -> datetime:
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
-def end_of_day(day: date, zone: ZoneInfo = LONDON) -> datetime:
-    """Return the moment, in UTC, at which ``day`` ends (and the next begins) in ``zone``."""
-    return start_of_day(day + timedelta(days=1), zone)
-
-
 def next_local_time(now: datetime, at: time, zone: ZoneInfo = LONDON) -> datetime:
     """Return the first moment strictly after ``now``, in UTC, at which the clock on the wall in ``zone`` shows ``at``."""
     local = now.astimezone(zone)

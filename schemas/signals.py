@@ -11,8 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 
 from schemas.geography import AreaCode
 from schemas.substances import SubstanceClass
-from schemas.vocabulary import Feed as FeedName
-from schemas.vocabulary import Jurisdiction, Tier
+from schemas.vocabulary import Feed, Jurisdiction, Tier
 
 
 class FeedEvidence(BaseModel):
@@ -20,7 +19,7 @@ class FeedEvidence(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    feed: FeedName
+    feed: Feed
     observed: Annotated[int, Field(ge=0)]
     expected: Annotated[float, Field(ge=0)]
 
@@ -78,6 +77,6 @@ class Signal(BaseModel):
         return self
 
     @property
-    def feed_names(self) -> tuple[FeedName, ...]:
+    def feed_names(self) -> tuple[Feed, ...]:
         """The feeds behind it, in the order of the feed vocabulary."""
-        return tuple(feed for feed in FeedName if any(item.feed is feed for item in self.feeds))
+        return tuple(feed for feed in Feed if any(item.feed is feed for item in self.feeds))

@@ -23,7 +23,6 @@ class FeedProfile:
     """Which of ``event``, ``residence`` and ``site`` says where it counts: the first that is known."""
     completeness: tuple[float, ...]
     """Prior share of events known by the end of the civil day 0, 1, 2 ... days after they happened; then all."""
-    retention_days: int = 3653
     unnamed_class: str = "unknown"
     """The class of an event of this feed that names no substance."""
 

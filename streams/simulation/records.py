@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import numpy as np
-
 from schemas.events import (
     NO_FIXED_ABODE,
     OUTSIDE,
@@ -253,9 +251,3 @@ class _Maker:
 
     def _id(self, kind: str, row: int) -> str:
         return f"{self._history.label}-{kind}-{row:07d}"
-
-
-def counts_by_feed(history: History) -> dict[Feed, int]:
-    """Return how many records of each feed a history has."""
-    found = np.bincount(history.events.feed, minlength=len(FEEDS))
-    return {feed: int(found[number]) for number, feed in enumerate(FEEDS)}
