@@ -89,12 +89,6 @@ def list_incidents(
     return _incidents(connection, connection.execute(statement).all())
 
 
-def all_incidents(connection: Connection) -> list[Incident]:
-    """Return every incident, in the order of opening: what replay writes."""
-    statement = _statement().order_by(_INCIDENT.opened_at, _INCIDENT.jurisdiction, _INCIDENT.sequence)
-    return _incidents(connection, connection.execute(statement).all())
-
-
 def signals_of(connection: Connection, incident_id: str) -> list[Signal]:
     """Return the signals joined to an incident as last seen: the latest window first."""
     bodies = connection.execute(
@@ -103,19 +97,6 @@ def signals_of(connection: Connection, incident_id: str) -> list[Signal]:
         .order_by(_JOINED.window_end.desc(), _JOINED.window_start.desc(), _JOINED.signal_id)
     ).scalars()
     return [Signal.model_validate(body) for body in bodies]
-
-
-def strongest_signal_of(connection: Connection, incident_id: str) -> Signal | None:
-    """Return the signal that an incident's numbers are of."""
-    body = connection.execute(
-        select(_JOINED.body)
-        .join(
-            incident,
-            (_INCIDENT.id == _JOINED.incident_id) & (_INCIDENT.strongest_signal == _JOINED.signal_id),
-        )
-        .where(_INCIDENT.id == incident_id)
-    ).scalar_one_or_none()
-    return Signal.model_validate(body) if body is not None else None
 
 
 def linked_from(connection: Connection, incident_id: str) -> tuple[str, ...]:
