@@ -15,14 +15,12 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from detectors.tripwire_thresholds import CONCURRENT, SCENE, WATCH_LIST
 from schemas.vocabulary import Feed, Tier
 
 DAYS_A_YEAR = 365.25
 
 AREA_COUNTS = "area_counts"
-TRIPWIRE_SCENE = "tripwire_scene"
-TRIPWIRE_WATCH_LIST = "tripwire_watch_list"
-TRIPWIRE_CONCURRENT = "tripwire_concurrent"
 
 PAGING_FEEDS = frozenset({Feed.SUSPECTED_DEATHS, Feed.AMBULANCE_NALOXONE, Feed.ED_PRESENTATIONS})
 """Feeds whose counts alone may page: those in which somebody was harmed. Samples ask for a review at most."""
@@ -32,16 +30,16 @@ MOST_EXTRAPOLATED_DAYS = 100 * DAYS_A_YEAR
 
 _PAGE_SHARES: Mapping[str, float] = {
     AREA_COUNTS: 0.625,
-    TRIPWIRE_SCENE: 0.125,
-    TRIPWIRE_WATCH_LIST: 0.125,
-    TRIPWIRE_CONCURRENT: 0.125,
+    SCENE: 0.125,
+    WATCH_LIST: 0.125,
+    CONCURRENT: 0.125,
 }
 # 60 of 104 false reviews a year for the counts; the rest is split over the tripwires as ceilings.
 _REVIEW_SHARES: Mapping[str, float] = {
     AREA_COUNTS: 60 / 104,
-    TRIPWIRE_SCENE: 44 / 312,
-    TRIPWIRE_WATCH_LIST: 44 / 312,
-    TRIPWIRE_CONCURRENT: 44 / 312,
+    SCENE: 44 / 312,
+    WATCH_LIST: 44 / 312,
+    CONCURRENT: 44 / 312,
 }
 
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -193,7 +191,13 @@ class Thresholds(_Frozen):
         ValueError
             If ``score`` is not a number: an alarm must never be lost to arithmetic.
         """
-        return disposition(self, family, score)
+        if math.isnan(score):
+            raise ValueError("score must be a number")
+        known = self.families.get(family)
+        if known is None:
+            return None
+        reached = [tier for tier, lowest in known.scores.items() if score >= lowest]
+        return max(reached, key=lambda tier: tier.rank, default=None)
 
     def lowest(self, family: str) -> float:
         """The score below which ``family`` says nothing at all (infinite for a family with no thresholds)."""
@@ -214,14 +218,3 @@ class Thresholds(_Frozen):
     def with_family(self, family: str, learnt: FamilyThresholds) -> "Thresholds":
         """A copy in which ``family`` has these thresholds."""
         return self.model_copy(update={"families": {**self.families, family: learnt}})
-
-
-def disposition(thresholds: Thresholds, family: str, score: float) -> Tier | None:
-    """The highest tier whose threshold ``score`` reaches in ``family``; None when it reaches none."""
-    if math.isnan(score):
-        raise ValueError("score must be a number")
-    known = thresholds.families.get(family)
-    if known is None:
-        return None
-    reached = [tier for tier, lowest in known.scores.items() if score >= lowest]
-    return max(reached, key=lambda tier: tier.rank, default=None)

@@ -31,7 +31,7 @@ class Look:
     ----------
     jurisdiction : Jurisdiction
     cube : CountCube
-        At least the days that the windows reach back (``area_counts.lookback_days``); its last day is today.
+        At least the days that the windows reach back (``completeness.lookback_days``); its last day is today.
     baseline : Baseline
         Fitted for the same areas and series, from what was known before this week.
     completeness : mapping of Feed to ndarray, shape (n_ages,)

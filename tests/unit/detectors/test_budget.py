@@ -15,7 +15,6 @@ from detectors.budget import (
     FamilyThresholds,
     RateCurve,
     Thresholds,
-    disposition,
 )
 from schemas.vocabulary import Tier
 
@@ -55,7 +54,7 @@ def test_a_score_asks_for_the_highest_tier_it_reaches(score: float, tier: Tier |
 
 
 def test_a_family_without_thresholds_asks_for_nothing() -> None:
-    assert disposition(LEARNT, "unheard_of", 99.0) is None
+    assert LEARNT.disposition("unheard_of", 99.0) is None
     assert LEARNT.lowest("unheard_of") == math.inf
 
 
