@@ -1,8 +1,8 @@
 """Prometheus metrics: one table of families, and the object that the house tells what it did.
 
 The wiring makes one :class:`Metrics` for a process and hands it to intake (it is ``streams.intake.IntakeMetrics``), to
-detection runs, to the sender and to the web. ``docs/reference/metrics.md`` is written from :data:`FAMILIES` by
-:func:`reference_page`, and a test fails when the two differ.
+detection runs, to the sender (it is ``alerts.sender.SendCounter``) and to the web. ``docs/reference/metrics.md`` is
+written from :data:`FAMILIES` by :func:`reference_page`, and a test fails when the two differ.
 
 Label values come from closed vocabularies only: never an area, a substance class, a person, or text from outside. A
 value that is not in its vocabulary is counted as ``other``, so that nothing a sender made up becomes a label.
@@ -212,7 +212,7 @@ class Metrics:
         self._repeated = self._counter("tocsin_records_repeated_total")
         self._quarantined = self._counter("tocsin_records_quarantined_total")
         self._signals = self._counter("tocsin_signals_total")
-        self._sent = self._counter("tocsin_messages_sent_total")
+        self._messages = self._counter("tocsin_messages_sent_total")
         self._detection = self._histogram("tocsin_detection_duration_seconds", _DETECTION_BUCKETS)
         self._last_detection = self._gauge("tocsin_last_detection_timestamp_seconds")
         self._http = self._histogram("tocsin_http_request_duration_seconds", _HTTP_BUCKETS)
@@ -244,9 +244,11 @@ class Metrics:
         self._detection.observe(seconds)
         self._last_detection.set(now.timestamp())
 
-    def message(self, channel: str, result: str) -> None:
+    def sent(self, channel: str, outcome: str) -> None:
         """Count one attempt to deliver a message."""
-        self._sent.labels(channel=_closed(channel, self._channels), result=_closed(result, RESULTS)).inc()
+        self._messages.labels(
+            channel=_closed(channel, self._channels), result=_closed(outcome, RESULTS)
+        ).inc()
 
     def request(self, route: str | None, method: str, status: int, seconds: float) -> None:
         """Note one HTTP request by the template of its route."""

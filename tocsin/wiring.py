@@ -173,18 +173,9 @@ def _people_jobs(owner: str) -> Callable[[SqlDatabase, Desk, Clock, Metrics], Se
 
     def make(database: SqlDatabase, desk: Desk, clock: Clock, metrics: Metrics) -> Sequence[Job]:
         channels = channels_of(desk, _print_line)
-        return people_jobs(database, desk, clock, channels, owner=owner, counter=_SendsAsMetrics(metrics))
+        return people_jobs(database, desk, clock, channels, owner=owner, counter=metrics)
 
     return make
-
-
-@dataclass(frozen=True)
-class _SendsAsMetrics:
-    metrics: Metrics
-
-    def sent(self, channel: str, outcome: str) -> None:
-        """Count one attempt to send."""
-        self.metrics.message(channel, outcome)
 
 
 def _print_line(line: str) -> None:

@@ -83,7 +83,7 @@ def test_no_text_from_outside_becomes_a_label(text: str) -> None:
     metrics.quarantined(None, text, 1)
     metrics.repeated(Feed.DRUG_CHECKING, text, 1)
     metrics.signal(text, Tier.PAGE)
-    metrics.message(text, text)
+    metrics.sent(text, text)
     metrics.request(None, text, 200, 0.1)
     closed = {*REASONS, *DETECTORS, *CHANNELS, *RESULTS, *METHODS, *Feed, *Tier, OTHER}
     closed |= {"duplicate", "redelivered", "200", "(no route)"}
