@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 from schemas.clock import Clock
 from streams.detection import LeaseLostError
 from streams.log.embedded import EmbeddedLog
-from streams.log.port import EventLog, Handle
+from streams.log.port import EventLog, Handle, Positioned
 from tocsin.clocks import VirtualClock
 
 log = structlog.get_logger(__name__)
@@ -151,8 +151,8 @@ class RealEngine:
             self.wake()
             self._on_failure()
 
-    def _handle_and_tell(self, batch: object) -> None:
-        self._handle(batch)  # type: ignore[arg-type]
+    def _handle_and_tell(self, batch: Sequence[Positioned]) -> None:
+        self._handle(batch)
         for news in self._news.values():
             news.set()
 

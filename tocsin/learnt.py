@@ -28,7 +28,10 @@ class Learnt(BaseModel):
     counts: Annotated[Thresholds, Field(description="Score thresholds of the detectors of counts.")]
     tripwires: Annotated[TripwireThresholds, Field(description="Precomputed thresholds of the tripwires.")]
     fingerprint: Annotated[
-        str, Field(description="Of what the model made of one fixed history when this was learnt; another model differs.")
+        str,
+        Field(
+            description="Of what the model made of one fixed history when this was learnt; another model differs."
+        ),
     ] = ""
 
     @property

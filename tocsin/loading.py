@@ -15,9 +15,9 @@ from pathlib import Path
 from schemas.database import Database
 from schemas.events import as_content
 from schemas.substances import Taxonomy
-from schemas.vocabulary import Delivery, Jurisdiction
+from schemas.vocabulary import Delivery
 from streams import quarantine
-from streams.connectors.csv_files import MappedRow, Tally, read_events
+from streams.connectors.csv_files import MappedRow, read_events
 from streams.connectors.mapping import FileMapping
 from streams.connectors.records import Stamp, take
 from streams.log.port import EventLog, LogRecord
@@ -74,7 +74,7 @@ def load_file(  # noqa: PLR0913 (the parts of the house that a file passes)
     """
     stamp = Stamp(
         feed=mapping.feed,
-        jurisdiction=Jurisdiction(profile.jurisdiction),
+        jurisdiction=profile.jurisdiction,
         origin=f"file:{mapping.name}"[:64],
         received_at=received_at,
         area_codes=profile.geography.areas,
@@ -102,7 +102,8 @@ def load_file(  # noqa: PLR0913 (the parts of the house that a file passes)
         quarantined += len(refused)
         on_rows(rows.tally.rows)
         time.sleep(_PAUSE_SECONDS)
-    return _told(rows.tally, logged, quarantined)
+    tally = rows.tally
+    return Loaded(tally.rows, tally.filtered, logged, quarantined, tally.not_placed)
 
 
 def _taken(row: MappedRow, stamp: Stamp, file: str) -> LogRecord | QuarantineItem:
@@ -117,7 +118,3 @@ def _digest(path: Path) -> str:
     """Return what tells this file from others; its name is not kept, since somebody may have put a name there."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()[:12]
-
-
-def _told(tally: Tally, logged: int, quarantined: int) -> Loaded:
-    return Loaded(tally.rows, tally.filtered, logged, quarantined, tally.not_placed)

@@ -25,7 +25,7 @@ from detectors.calibration import Played, Setup, learn, play
 from schemas.clock import civil_day
 from schemas.geography import Geography, load_geography
 from schemas.substances import SubstanceClass, Taxonomy, default_taxonomy
-from schemas.vocabulary import Jurisdiction
+from schemas.vocabulary import Feed, Jurisdiction
 from streams.connectors.csv_files import Tally, read_events
 from streams.connectors.mapping import DelayRule, FileMapping, load_mapping
 from streams.decoding import counted_as
@@ -148,17 +148,13 @@ def profile_for(request: Request, mapping: FileMapping) -> JurisdictionProfile:
         raise ReplayError(msg)
     name = request.name or mapping.jurisdiction.replace("-", " ").title()
     geography = load_geography(request.geography, name=name, aliases=request.aliases, geojson=request.geojson)
-    feeds = {
-        feed: replace(one, completeness=declared_completeness(mapping.delay)) if feed is mapping.feed else one
-        for feed, one in DEFAULT_FEEDS.items()
-        if feed is mapping.feed
-    }
+    usual = DEFAULT_FEEDS[mapping.feed]
     return JurisdictionProfile(
         jurisdiction=Jurisdiction(mapping.jurisdiction),
         name=name,
         geography=geography,
         zone=ZoneInfo(request.time_zone),
-        feeds=feeds,
+        feeds={mapping.feed: replace(usual, completeness=declared_completeness(mapping.delay))},
         holiday_country=request.holiday_country,
         holiday_subdivision=request.holiday_subdivision,
     )
@@ -255,14 +251,14 @@ class _PlayNull:
 
     rates: FittedRates
     setup: Setup
-    feeds: tuple[object, ...]
+    feeds: tuple[Feed, ...]
 
     def __call__(self, seed: np.random.SeedSequence) -> Played:
         history = simulate_from_rates(
             self.rates,
             first_day=date(2014, 1, 6),
             n_days=TRAINING_DAYS + COUNTED_DAYS,
-            series=series_of(self.feeds),  # type: ignore[arg-type]
+            series=series_of(self.feeds),
             rng=np.random.default_rng(seed),
         )
         return play(history, self.setup)

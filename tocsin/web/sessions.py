@@ -1,7 +1,7 @@
 """Sessions: a random value in the visitor's cookie, its hash in the database.
 
-Sign-in starts one, every page looks one up, sign-out ends one. A stolen database opens no session, and any session can
-be ended from the server. The moments come from the caller: a session's age is measured on the injected clock.
+Sign-in starts one, every page looks one up, sign-out ends one. A stolen database opens no session, and deleting
+its row ends a session at once. The moments come from the caller: a session's age is measured on the injected clock.
 """
 
 import hashlib
@@ -58,11 +58,6 @@ def touch(connection: Connection, session: Session, now: datetime) -> None:
 def end(connection: Connection, session: Session) -> None:
     """End one session."""
     connection.execute(delete(web_session).where(_SESSION.id == session.id))
-
-
-def end_all_of(connection: Connection, person: str) -> int:
-    """End every session of a person; return how many there were."""
-    return connection.execute(delete(web_session).where(_SESSION.person == person)).rowcount
 
 
 def forget_expired(connection: Connection, now: datetime, *, idle: timedelta) -> int:
