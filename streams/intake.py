@@ -11,8 +11,8 @@ The event log calls :meth:`Intake.handle`. A batch is decoded outside the transa
    handed to the incident workflow, as is evidence that was taken back,
 6. the log position is noted as applied.
 
-A batch that fails for any reason but the database is tried again record by record; one that fails alone is a bug of
-ours: it goes to quarantine and is counted as such, and the feed goes on.
+A batch that fails for any reason but the database is tried again record by record; one that fails alone, or that the
+database refuses to hold, is a bug of ours: it goes to quarantine and is counted as such, and the feed goes on.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +22,7 @@ from typing import Protocol
 
 import structlog
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError
 
 from schemas.clock import Clock
 from schemas.database import Database
@@ -131,9 +131,10 @@ class Intake:
         """Take in one batch; when this returns, all of it is committed."""
         try:
             self._take_in(batch)
-        except DBAPIError:
-            raise
-        except Exception:
+        except Exception as error:
+            # What the database refuses to hold is the record's matter: raised, it would come again for ever.
+            if isinstance(error, DBAPIError) and not isinstance(error, DataError):
+                raise
             if len(batch) == 1:
                 log.exception("intake.record_failed", position=batch[0].position.offset)
                 self._set_aside(batch[0])

@@ -150,10 +150,9 @@ class MappedFile(Iterator[MappedRow]):
         if not self._mapper.passes(cell):
             self.tally.filtered += 1
             return None
-        if not all(map(str.isascii, cells)) and any(_UNDECODED.search(cells[at]) for at in columns.values()):
+        if (flaw := self._flaw_of(cells)) is not None:
             self.tally.problems += 1
-            sentence = f"The row is not in the encoding {self._mapping.encoding}; save the file in it, or name its own."
-            return MappedRow(f"row {number}", problem=Problem("encoding", sentence))
+            return MappedRow(f"row {number}", problem=flaw)
         try:
             mapped = self._mapper.map(cell, event_id)
         except RowProblem as problem:
@@ -162,6 +161,19 @@ class MappedFile(Iterator[MappedRow]):
         self.tally.mapped += 1
         self.tally.not_placed += not mapped.is_placed
         return MappedRow(f"row {number}", mapped.event, mapped.known_at)
+
+    def _flaw_of(self, cells: list[str]) -> Problem | None:
+        """Return what no cell that the mapping names may hold, if one does."""
+        named = [cells[at] for at in self._columns.values()]
+        if not all(map(str.isascii, cells)) and any(map(_UNDECODED.search, named)):
+            encoding = self._mapping.encoding
+            return Problem(
+                "encoding",
+                f"The row is not in the encoding {encoding}; save the file in it, or name its own.",
+            )
+        if any("\0" in cell for cell in named):
+            return Problem("bad_text", "The row holds a NUL character, which is no text; leave it out.")
+        return None
 
     def _unreadable(self, number: int, sentence: str) -> MappedRow:
         self.tally.rows += 1

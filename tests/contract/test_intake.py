@@ -296,3 +296,11 @@ def test_tokens_are_not_in_the_stored_body_and_are_forgotten_after_28_days(
         assert versions.forget_tokens(connection, datetime(2018, 3, 1, tzinfo=UTC)) == 1
         [row] = connection.execute(select(event_version)).all()
     assert (row.scene, row.subject) == (None, None)
+
+
+def test_a_record_that_the_database_cannot_hold_does_not_stop_the_ones_after_it(
+    database: SqlDatabase, feed_in: FeedIn, record: Record
+) -> None:
+    feed_in(record(event_id="odd", suspected=["bl\x00ue"]), record(event_id="good"))
+    assert counts(database)[("E07000114", "opiate")] == 1
+    assert {code for code, _ in refusals(database)} <= {"our_fault"}

@@ -144,6 +144,13 @@ def test_an_open_quotation_mark_is_a_problem_that_names_its_row_and_swallows_no_
     assert "quotation mark" in rows[1].problem.sentence
 
 
+def test_a_nul_spoils_its_own_row_only_since_no_database_column_takes_one(read: Read) -> None:
+    rows = read(b"Ref,Date\nA\x00,07/03/2024\nA2,07/03/2024\n")
+    assert rows[0].problem is not None
+    assert rows[0].problem.code == "bad_text"
+    assert rows[1].event is not None
+
+
 def test_a_byte_of_another_encoding_spoils_its_own_row_only(read: Read) -> None:
     rows = read(b"Ref,Date\nA\xe91,07/03/2024\nA2,07/03/2024\n")
     assert rows[0].problem is not None
