@@ -47,11 +47,9 @@ def _figure(client: httpx.Client, address: str, runs: int) -> Figure:
     parts = sorted(set(_NAMED.findall(page.text)))
     weights = [len(client.get(part).content) for part in parts]
     slowest = max((_timed(client, part) for part in parts), default=0.0)
-    return Figure(
-        what,
-        f"p50 {median(milliseconds):.0f} ms, p99 {percentile(milliseconds, 0.99):.0f} ms; "
-        f"{len(page.content) / 1024:.0f} KiB, and {sum(weights) / 1024:.0f} KiB in {len(parts)} parts, the slowest {slowest:.0f} ms",
-    )
+    times = f"p50 {median(milliseconds):.0f} ms, p99 {percentile(milliseconds, 0.99):.0f} ms"
+    weight = f"{len(page.content) / 1024:.0f} KiB, and {sum(weights) / 1024:.0f} KiB in {len(parts)} parts"
+    return Figure(what, f"{times}; {weight}, the slowest {slowest:.0f} ms")
 
 
 def _timed(client: httpx.Client, address: str) -> float:
