@@ -68,8 +68,10 @@ class ScriptedOnCall:
         self._looked_at: tuple[object, ...] | None = None
         self._due: datetime | None = None
 
-    def next_due(self, now: datetime) -> datetime | None:  # noqa: ARG002 (a job's signature)
-        """Return when the officer next has something to do."""
+    def next_due(self, now: datetime) -> datetime | None:
+        """Return when the officer next has something to do: what is overdue once the visitor is on call is theirs."""
+        if now >= self._until:
+            return None
         with self._database.read() as connection:
             state = self._state(connection)
             if state != self._looked_at:

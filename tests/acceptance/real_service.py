@@ -29,6 +29,7 @@ from schemas import migrations
 from schemas.authorise import Authentication, Principal, Role
 from schemas.tables.detection import jurisdiction_state
 from schemas.tables.incidents import incident_escalation
+from schemas.tables.log import event_log
 from schemas.tables.outbox import delivery, outbox
 from schemas.vocabulary import Feed, Jurisdiction
 from streams import jurisdictions
@@ -43,6 +44,9 @@ OFFICER = Person("asha-patel", "Asha Patel", "asha.patel@example.org")
 SECOND = Person("ben-hall", "Ben Hall", "ben.hall@example.org")
 COORDINATOR = Person("tom-hughes", "Tom Hughes", "tom.hughes@example.org")
 FALLBACK = Person("robin-okoro", "Robin Okoro", "robin.okoro@example.org")
+
+TOCSIN = (sys.executable, "-c", "from tocsin.cli import main; main()")
+"""The command line, as the installed script calls it."""
 
 PATIENCE_SECONDS = 180
 """After so long without what a test waits for, it is not slow but broken. Nothing here measures a time."""
@@ -225,11 +229,11 @@ class Service:
             return
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", "from tocsin.cli import main; main()", *arguments],
+                [*TOCSIN, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=_environment(),
+                env=environment(),
                 cwd=self.folder,
             )
 
@@ -260,16 +264,20 @@ class Service:
             self._end(signal.SIGKILL)
 
     def cli(self, *arguments: object) -> subprocess.CompletedProcess[str]:
-        """Type a command on the host, beside the service."""
-        return subprocess.run(
-            [sys.executable, "-c", "from tocsin.cli import main; main()", "--config", str(self.config)]
-            + [str(one) for one in arguments],
-            capture_output=True,
+        """Type a command on the host, beside the service, and wait for its answer."""
+        process = self.begin_cli(*arguments)
+        said, complained = process.communicate(timeout=600)
+        return subprocess.CompletedProcess(process.args, process.returncode, said, complained)
+
+    def begin_cli(self, *arguments: object) -> "subprocess.Popen[str]":
+        """Type a command that takes a while."""
+        return subprocess.Popen(
+            [*TOCSIN, "--config", str(self.config), *(str(one) for one in arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            env=_environment(),
+            env=environment(),
             cwd=self.folder,
-            check=False,
-            timeout=600,
         )
 
     def send(
@@ -285,6 +293,11 @@ class Service:
     def database(self) -> SqlDatabase:
         """Open the service's database beside it."""
         return SqlDatabase(self.settings.database_url.get_secret_value())
+
+    def event_log_length(self, database: SqlDatabase) -> int:
+        """How many records the event log has taken and not yet forgotten."""
+        with database.read() as connection:
+            return int(connection.execute(select(func.count()).select_from(event_log)).scalar_one())
 
     def wait_until_taken_in(self) -> None:
         """Wait until intake has dealt with everything that was accepted."""
@@ -373,6 +386,6 @@ def _unsettled(database: SqlDatabase) -> str:
     return ", ".join(f"{number} {name}" for name, number in named.items() if number)
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """The environment of the tests without any setting of Tocsin's own."""
     return {name: value for name, value in os.environ.items() if not name.upper().startswith("TOCSIN")}
