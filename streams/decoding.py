@@ -39,7 +39,7 @@ FUTURE_TOLERANCE = timedelta(minutes=10)
 """How far a sender's clock may run ahead of ours."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)
 class Refusal(Exception):  # noqa: N818 (what happens to a record, not a mistake in the program)
     """Why a record was not taken in."""
 
@@ -169,6 +169,7 @@ def known_fields(content: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
             complete = complete and all(name in FIELD_NAMES for name in value)
             return {name: clean(item) for name, item in value.items() if name in FIELD_NAMES}
         if isinstance(value, list):
+            complete = complete and len(value) <= _MOST_ITEMS
             return [clean(item) for item in value[:_MOST_ITEMS]]
         if isinstance(value, str) and len(value) > _LONGEST_VALUE:
             complete = False

@@ -38,7 +38,7 @@ log = structlog.get_logger(__name__)
 class Cadence:
     """When a jurisdiction is looked at."""
 
-    debounce: timedelta = timedelta(seconds=5)
+    debounce: timedelta = timedelta(seconds=2)
     """How long after the first new record a run waits for more of them."""
     daily_at: time = time(6, 0)
     """Once a day on the jurisdiction's own clock, news or not."""

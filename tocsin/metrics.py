@@ -23,6 +23,7 @@ OTHER = "other"
 
 REASONS = frozenset(
     {
+        "bad_date",
         "bad_text",
         "duplicate_key",
         "encoding",
@@ -31,11 +32,14 @@ REASONS = frozenset(
         "identity_in_other_feed",
         "invalid",
         "malformed",
+        "no_date",
+        "not_a_number",
         "number",
         "our_fault",
         "too_deep",
         "unknown_area",
         "unknown_jurisdiction",
+        "unlisted_value",
         "version_conflict",
         "wrong_feed",
         "wrong_jurisdiction",

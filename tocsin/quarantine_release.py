@@ -6,7 +6,7 @@ repeat. Every decision is kept with the record and in the audit trail.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -20,6 +20,7 @@ from schemas.events import Event, as_json, event_from, safe_errors
 from schemas.vocabulary import Delivery, Feed, Jurisdiction
 from streams import quarantine
 from streams.log.port import EventLog, LogRecord
+from streams.profile import JurisdictionProfile
 from streams.screening import describe, screen
 
 
@@ -33,6 +34,7 @@ def release(
     clock: Clock,
     number: int,
     *,
+    profiles: Mapping[Jurisdiction, JurisdictionProfile],
     corrections: Mapping[str, Any],
     by: Principal,
     note: str = "",
@@ -41,6 +43,8 @@ def release(
 
     Parameters
     ----------
+    profiles : mapping
+        The jurisdictions served: screening knows the area codes of each.
     corrections : mapping
         Dotted names of fields to their new values; None removes a field.
     by : Principal
@@ -59,7 +63,8 @@ def release(
     if row.state != "waiting":
         msg = f"Record {number} is not waiting any more: it was {row.state}."
         raise quarantine.NotInQuarantine(msg)
-    event = _checked(row, corrections)
+    profile = profiles.get(Jurisdiction(row.jurisdiction)) if row.jurisdiction else None
+    event = _checked(row, corrections, profile.geography.areas if profile else ())
     event_log.append(
         [
             LogRecord(
@@ -102,13 +107,13 @@ def _decide(database: Database, clock: Clock, number: int, state: str, *, by: Pr
             )
 
 
-def _checked(row: Row[Any], corrections: Mapping[str, Any]) -> Event:
+def _checked(row: Row[Any], corrections: Mapping[str, Any], area_codes: Container[str]) -> Event:
     """Return the event that a quarantined record, corrected, says."""
     try:
         content = quarantine.merged_body(row, corrections)
     except ValueError as error:
         raise CannotRelease(str(error)) from None
-    if findings := screen(content).findings:
+    if findings := screen(content, area_codes=area_codes).findings:
         raise CannotRelease(describe(findings))
     try:
         event = event_from(json.loads(json.dumps(content)))

@@ -162,6 +162,8 @@ def profile_for(request: Request, mapping: FileMapping) -> JurisdictionProfile:
 
 def declared_completeness(delay: DelayRule) -> tuple[float, ...]:
     """Return what a mapping's delay says of the share known by the end of day 0, 1, 2 ... (then all)."""
+    if delay.column is not None:
+        return DEFAULT_COLUMN_DELAY
     if delay.days is not None:
         whole = int(np.ceil(delay.days))
         return tuple([_HARDLY_ANY] * whole) or (0.999,)
@@ -171,7 +173,7 @@ def declared_completeness(delay: DelayRule) -> tuple[float, ...]:
         law = lognorm(s=max(delay.sigma or 0.0, 1e-6), scale=delay.median_days)
         last = int(np.ceil(law.ppf(0.995)))
         return tuple(float(max(law.cdf(age + 0.5), _HARDLY_ANY)) for age in range(last))
-    return DEFAULT_COLUMN_DELAY
+    return (0.999,)
 
 
 DEFAULT_COLUMN_DELAY = (0.5, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97)

@@ -1,8 +1,7 @@
-"""Detection: each jurisdiction's state and lease, signals, fitted baselines and learnt thresholds."""
+"""Detection: each jurisdiction's state and lease, signals and fitted baselines."""
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     Column,
     Date,
     Float,
@@ -67,16 +66,5 @@ baseline = Table(
     Column("valid_from", Date, primary_key=True),
     Column("model_version", String(64), primary_key=True),
     Column("fitted_at", Moment, nullable=False),
-    Column("body", Text, nullable=False),
-)
-
-thresholds = Table(
-    "thresholds",
-    metadata,
-    Column("id", Position, primary_key=True, autoincrement=True),
-    Column("jurisdiction", String(64), nullable=False),
-    Column("model_version", String(64), nullable=False),
-    Column("calibrated_at", Moment, nullable=False),
-    Column("in_force", Boolean, nullable=False),
     Column("body", Text, nullable=False),
 )

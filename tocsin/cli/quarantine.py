@@ -106,7 +106,14 @@ def release(context: Context, number: int, corrections: tuple[str, ...], person:
     with context.database() as database, told(NotInQuarantine, quarantine_release.CannotRelease):
         by = _may_decide(context, database, number, person)
         quarantine_release.release(
-            database, EmbeddedLog(database), context.clock, number, corrections=changes, by=by, note=note
+            database,
+            EmbeddedLog(database),
+            context.clock,
+            number,
+            profiles=context.profiles,
+            corrections=changes,
+            by=by,
+            note=note,
         )
     click.echo(f"Record {number} is on its way in; `tocsin run` takes it in within a second.")
 

@@ -70,6 +70,7 @@ def release_it(
             services.event_log,
             services.clock,
             number,
+            profiles=services.profiles,
             corrections=corrections,
             by=visitor.principal,
         )

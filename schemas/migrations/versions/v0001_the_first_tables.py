@@ -434,16 +434,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_spent_link")),
     )
     op.create_table(
-        "thresholds",
-        sa.Column("id", Position, autoincrement=True, nullable=False),
-        sa.Column("jurisdiction", sa.String(length=64), nullable=False),
-        sa.Column("model_version", sa.String(length=64), nullable=False),
-        sa.Column("calibrated_at", Moment(), nullable=False),
-        sa.Column("in_force", sa.Boolean(), nullable=False),
-        sa.Column("body", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_thresholds")),
-    )
-    op.create_table(
         "unknown_substance",
         sa.Column("text", sa.String(length=80), nullable=False),
         sa.Column("feed", sa.String(length=32), nullable=False),
