@@ -20,6 +20,8 @@ from tocsin.settings import DropFolderSettings
 log = structlog.get_logger(__name__)
 
 EVERY = timedelta(seconds=5)
+AFTER_FAILURE = timedelta(minutes=5)
+"""A folder or file that the system will not let us read or move is for a person to mend; everything else goes on."""
 
 
 class DropFolderJob:
@@ -30,6 +32,7 @@ class DropFolderJob:
     def __init__(self, folders: Sequence[DropFolder], started_at: datetime) -> None:
         self._folders = folders
         self._next = started_at
+        self._not_before: dict[int, datetime] = {}
 
     def next_due(self, now: datetime) -> datetime | None:  # noqa: ARG002 (a job's signature)
         """Return when the folders are looked into next; never, while there are none."""
@@ -38,8 +41,16 @@ class DropFolderJob:
     def run(self, now: datetime) -> None:
         """Take in what is complete."""
         self._next = now + EVERY
-        for folder in self._folders:
-            for receipt in folder.scan(now):
+        for number, folder in enumerate(self._folders, 1):
+            if self._not_before.get(number, now) > now:
+                continue
+            try:
+                receipts = folder.scan(now)
+            except OSError:
+                self._not_before[number] = now + AFTER_FAILURE
+                log.exception("drop_folder.stuck", number=number)
+                continue
+            for receipt in receipts:
                 if receipt.error is not None:
                     log.error("drop_folder.file_failed", accepted=receipt.accepted)
                 else:

@@ -7,6 +7,7 @@ before any row; a bad row is a problem in its place and never stops the others; 
 import csv
 import gzip
 import re
+import zlib
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -88,7 +89,7 @@ class MappedFile(Iterator[MappedRow]):
     def _header(self) -> tuple[int, dict[str, int]]:
         try:
             header = [name.strip() for name in next(self._reader, [])]
-        except (OSError, EOFError, UnicodeError, csv.Error) as error:
+        except (OSError, EOFError, UnicodeError, zlib.error, csv.Error) as error:
             raise MappingError(
                 f"The file {self._name} cannot be read as CSV ({type(error).__name__})."
             ) from None
@@ -121,7 +122,7 @@ class MappedFile(Iterator[MappedRow]):
                         number, "The row cannot be read as CSV; its quotation marks may be wrong."
                     )
                     continue
-                except (OSError, EOFError, UnicodeError) as error:
+                except (OSError, EOFError, UnicodeError, zlib.error) as error:
                     raise MappingError(
                         f"The file {self._name} breaks off or is damaged after row {number} "
                         f"({type(error).__name__}); ask for it again."

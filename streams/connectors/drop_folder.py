@@ -46,6 +46,9 @@ _MOST_SHOWN = 200
 """Reasons in a receipt; a file of another shape has one for every row."""
 
 _ENDINGS = (".csv", ".csv.gz")
+_RECEIPT = ".receipt.txt"
+_LONGEST_NAME = 200
+"""Bytes of a name, of the 255 that file systems take: a number, a receipt's ending and a full stop must fit as well."""
 _UNFINISHED = (".part", ".partial", ".tmp", ".filepart", ".crdownload")
 
 Append = Callable[[Sequence[LogRecord]], None]
@@ -131,9 +134,18 @@ class DropFolder:
         """
         for name in ("done", "failed"):
             (self._path / name).mkdir(parents=True, exist_ok=True)
-        receipts = tuple(self._take(path, now) for path in self._complete(now))
+        receipts: list[Receipt] = []
+        failure: OSError | None = None
+        for path in self._complete(now):
+            try:
+                receipts.append(self._take(path, now))
+            except OSError as error:  # the files behind it must not wait for this one
+                if path.exists():
+                    failure = failure or error
         self._delete_old(now)
-        return receipts
+        if failure is not None:
+            raise failure
+        return tuple(receipts)
 
     def _complete(self, now: datetime) -> list[Path]:
         present: dict[str, tuple[tuple[int, int], datetime]] = {}
@@ -141,7 +153,10 @@ class DropFolder:
         for path in sorted(self._path.iterdir()):
             if path.name.startswith(".") or path.name.lower().endswith(_UNFINISHED) or not path.is_file():
                 continue
-            stat = path.stat()
+            try:
+                stat = path.stat()
+            except FileNotFoundError:  # its sender took it back, or gave it its name, just now
+                continue
             state = (stat.st_size, stat.st_mtime_ns)
             known = self._seen.get(path.name)
             since = known[1] if known is not None and known[0] == state else now
@@ -158,11 +173,13 @@ class DropFolder:
             intake.run()
         except MappingError as failure:
             error = str(failure)
-        target = _free(self._path / ("done" if error is None else "failed") / path.name)
+        target = _free(self._path / ("done" if error is None else "failed") / _storable_name(path.name))
         receipt = Receipt(path.name, target, intake.accepted, intake.filtered, tuple(intake.refused), error)
-        _write(target.with_name(f"{target.name}.receipt.txt"), _words(receipt, self.mapping.name, now))
-        # From now on its time says when it was dealt with, by the clock that we are given.
-        os.utime(path, (now.timestamp(), now.timestamp()))
+        written = _receipt_of(target)
+        _write(written, _words(receipt, self.mapping.name, now))
+        # Its time says when the file was dealt with, by the clock that we are given. The file itself may belong to
+        # somebody else, whose time we may not change.
+        os.utime(written, (now.timestamp(), now.timestamp()))
         path.replace(target)
         self._seen.pop(path.name, None)
         return receipt
@@ -171,8 +188,11 @@ class DropFolder:
         for name in ("done", "failed"):
             for path in (self._path / name).iterdir():
                 # Receipts hold nothing of the partner's and stay.
-                is_file_of_theirs = not path.name.endswith(".receipt.txt") and path.is_file()
-                if is_file_of_theirs and now.timestamp() - path.stat().st_mtime > self._keep.total_seconds():
+                if path.name.endswith(_RECEIPT) or not path.is_file():
+                    continue
+                receipt = _receipt_of(path)
+                dealt_with = (receipt if receipt.exists() else path).stat().st_mtime
+                if now.timestamp() - dealt_with > self._keep.total_seconds():
                     path.unlink()
 
 
@@ -202,8 +222,11 @@ class _FileIntake:
         folder = self._folder
         if not self._path.name.lower().endswith(_ENDINGS):
             raise MappingError("Only .csv and .csv.gz files can be read; save it as CSV.")
-        file = f"file {_digest(self._path)}"
-        written_at = datetime.fromtimestamp(self._path.stat().st_mtime, UTC)
+        try:
+            file = f"file {_digest(self._path)}"
+            written_at = datetime.fromtimestamp(self._path.stat().st_mtime, UTC)
+        except PermissionError:
+            raise MappingError("Tocsin is not allowed to read the file; give it the right to.") from None
         rows = read_events(
             self._path, folder.mapping, folder.geography, folder.taxonomy, tables=folder.tables
         )
@@ -261,6 +284,20 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()[:12]
 
 
+def _storable_name(name: str) -> str:
+    """Return a name that leaves room for what is put before and behind it, and that no receipt has."""
+    if name.endswith(_RECEIPT):
+        name += ".file"
+    raw = os.fsencode(name)
+    if len(raw) <= _LONGEST_NAME:
+        return name
+    return f"{os.fsdecode(raw[: _LONGEST_NAME - 13])}-{hashlib.sha256(raw).hexdigest()[:12]}"
+
+
+def _receipt_of(target: Path) -> Path:
+    return target.with_name(f"{target.name}{_RECEIPT}")
+
+
 def _free(target: Path) -> Path:
     """Return ``target``, numbered if a file of that name was dealt with before."""
     stem = target.name
@@ -273,7 +310,8 @@ def _free(target: Path) -> Path:
 
 def _write(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(text, encoding="utf-8")
+    # A file's name is any bytes; what is no text of it is spelt out.
+    temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
     temporary.replace(path)
 
 

@@ -1,5 +1,6 @@
 """A file put into the folder is read when it is complete, accounted for in a receipt, and never lost by a crash."""
 
+import gzip
 import json
 import os
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from streams.connectors.drop_folder import KEEP, SETTLE, DropFolder
 from streams.connectors.mapping import MappingError, mapping_from
 from streams.log.port import LogRecord
 from streams.quarantine import QuarantineItem
+from tocsin.drop_folders import AFTER_FAILURE, DropFolderJob
 
 NOON = datetime(2024, 3, 8, 12, tzinfo=UTC)
 MAPPING: dict[str, Any] = {
@@ -218,3 +220,98 @@ def test_a_row_of_a_jurisdiction_that_the_folder_does_not_serve_is_quarantined_u
     assert [record.jurisdiction for record in service.log] == ["downs"]
     (item,) = service.quarantine
     assert (item.jurisdiction, item.reason_code, item.body_complete) == ("coast", "wrong_jurisdiction", True)
+
+
+@pytest.mark.parametrize("name", [b"a" * 246 + b".csv", b"caf\xe9.csv", b"two\nlines.csv"])
+def test_a_file_is_taken_whatever_its_name(service: Service, name: bytes) -> None:
+    path = service.path / os.fsdecode(name)
+    path.write_text(GOOD, encoding="utf-8")
+    folder = service.folder()
+    folder.scan(NOON)
+    (receipt,) = folder.scan(NOON + SETTLE)
+    assert receipt.accepted == 1
+    assert receipt.moved_to.exists()
+    assert not path.exists()
+
+
+def test_a_file_that_belongs_to_somebody_else_is_taken_and_kept_for_its_week(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = os.utime
+
+    def utime(path: Path, times: tuple[float, float]) -> None:
+        if not str(path).endswith(".receipt.txt"):
+            raise PermissionError(1, "Operation not permitted")
+        ours(path, times)
+
+    drop(service)
+    ours(service.path / "march.csv", (0, 0))
+    monkeypatch.setattr(os, "utime", utime)
+    folder = service.folder()
+    folder.scan(NOON)
+    folder.scan(NOON + SETTLE)
+    folder.scan(NOON + KEEP)
+    assert (service.path / "done" / "march.csv").exists()
+    folder.scan(NOON + KEEP + 2 * SETTLE)
+    assert not (service.path / "done" / "march.csv").exists()
+
+
+def test_a_file_that_is_called_a_receipt_is_deleted_after_a_week_like_any_other(service: Service) -> None:
+    (service.path / "march.receipt.txt").write_text(GOOD, encoding="utf-8")
+    folder = service.folder()
+    folder.scan(NOON)
+    (receipt,) = folder.scan(NOON + SETTLE)
+    assert receipt.moved_to.read_text(encoding="utf-8") == GOOD
+    folder.scan(NOON + KEEP + 2 * SETTLE)
+    assert not receipt.moved_to.exists()
+
+
+def test_a_damaged_archive_is_put_aside_with_a_receipt(service: Service) -> None:
+    packed = gzip.compress(b"Ref,Date,Kind\n" + b"".join(b"A%d,07/03/2024,\n" % n for n in range(5000)))
+    (service.path / "march.csv.gz").write_bytes(packed[:50] + bytes(50) + packed[100:])
+    folder = service.folder()
+    folder.scan(NOON)
+    (receipt,) = folder.scan(NOON + SETTLE)
+    assert receipt.error is not None
+    assert receipt.moved_to.parent.name == "failed"
+
+
+def test_a_file_that_cannot_be_moved_does_not_hold_up_the_others(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = Path.replace
+
+    def replace(self: Path, target: Path) -> Path:
+        if self.name == "april.csv":
+            raise PermissionError(13, "Permission denied")
+        return theirs(self, target)
+
+    for name in ("april.csv", "march.csv"):
+        (service.path / name).write_text(GOOD, encoding="utf-8")
+    monkeypatch.setattr(Path, "replace", replace)
+    folder = service.folder()
+    folder.scan(NOON)
+    with pytest.raises(PermissionError):
+        folder.scan(NOON + SETTLE)
+    assert (service.path / "done" / "march.csv").exists()
+
+
+def test_a_folder_that_cannot_be_used_is_left_for_a_while_and_the_others_are_looked_into(
+    service: Service,
+) -> None:
+    broken = service.path / "broken"
+    broken.mkdir()
+    (broken / "done").write_text("in the way", encoding="utf-8")
+    good = service.path / "good"
+    good.mkdir()
+    (good / "march.csv").write_text(GOOD, encoding="utf-8")
+    folders = [Service(path, service.coast) for path in (broken, good)]
+    job = DropFolderJob([one.folder() for one in folders], NOON)
+    for moment in (NOON, NOON + SETTLE):
+        job.run(moment)
+    assert len(folders[1].log) == 1
+    (broken / "done").unlink()
+    (broken / "march.csv").write_text(GOOD, encoding="utf-8")
+    for moment in (NOON + AFTER_FAILURE, NOON + AFTER_FAILURE + SETTLE):
+        job.run(moment)
+    assert len(folders[0].log) == 1
