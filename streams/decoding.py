@@ -104,7 +104,7 @@ def decode(
     if profile is None:
         sentence = "The jurisdiction is not one that this service is set up for."
         raise Refusal("unknown_jurisdiction", sentence, _kept(record.body), complete=True)
-    if event.occurred_at > record.received_at + FUTURE_TOLERANCE:
+    if _is_in_the_future(event, record.received_at, profile):
         sentence = (
             "occurred_at lies in the future of the moment at which the record arrived; check the sender's clock and "
             "time zone."
@@ -177,6 +177,14 @@ def known_fields(content: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
         return value
 
     return clean(dict(content)), complete
+
+
+def _is_in_the_future(event: Event, received_at: datetime, profile: JurisdictionProfile) -> bool:
+    """Whether a record speaks of what had not begun; one known to the day, week or month may be of the present one."""
+    latest = received_at + FUTURE_TOLERANCE
+    if event.precision in (Precision.MINUTE, Precision.HOUR):
+        return event.occurred_at > latest
+    return _counted_day(event, profile)[0] > civil_day(latest, profile.zone)
 
 
 def _counted_day(event: Event, profile: JurisdictionProfile) -> tuple[date, str]:

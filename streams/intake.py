@@ -23,6 +23,7 @@ from typing import Protocol
 import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from schemas.clock import Clock
 from schemas.database import Database
@@ -133,7 +134,7 @@ class Intake:
             self._take_in(batch)
         except Exception as error:
             # What the database refuses to hold is the record's matter: raised, it would come again for ever.
-            if isinstance(error, DBAPIError) and not isinstance(error, DataError):
+            if isinstance(error, DBAPIError | NoConnectionError) and not isinstance(error, DataError):
                 raise
             if len(batch) == 1:
                 log.exception("intake.record_failed", position=batch[0].position.offset)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from schemas.tables.events import quarantine
 from schemas.vocabulary import Delivery, Feed, Jurisdiction
@@ -71,8 +72,10 @@ def put(connection: Connection, items: Iterable[QuarantineItem], now: datetime) 
         )
     fresh = [rows[fingerprint] for fingerprint in rows if fingerprint not in known]
     if fresh:
+        make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
         connection.execute(
-            insert(quarantine),
+            # Another process may put the same record here in the same moment.
+            make(quarantine).on_conflict_do_nothing(index_elements=["fingerprint"]),
             [
                 {
                     "quarantined_at": now,

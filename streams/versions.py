@@ -3,7 +3,8 @@
 Identity is (source, event id). The same content again is a repeat; other content is the next version. Where a feed
 numbers its versions, the number decides: the same number with other content is refused, and a lower number than the
 current one is kept as history and never becomes current. Where it does not, a message that repeats an *older* version's
-content is a late repeat, unless it says that it is a correction.
+content is a late repeat, unless it says that it is a correction; and a new record that comes after its own correction or
+retraction is kept as history.
 
 Every version is kept with when it became known and when it ceased to be current, so that what was known at any past
 moment can be read back (:func:`known_at`).
@@ -51,7 +52,9 @@ class _Known:
     version: int
     sender_version: int | None
     content_hash: str
+    jurisdiction: str
     feed: str
+    status: str
     known_at: datetime
     is_current: bool
     contribution: Contribution | None
@@ -66,7 +69,7 @@ class Verdict(StrEnum):
 
     NEXT = "next"
     OLDER = "older"
-    """A lower version number than the current one: history, never current."""
+    """A lower version number than the current one, or an original after its correction: history, never current."""
     REPEAT = "repeat"
 
 
@@ -146,12 +149,20 @@ def _verdict(message: Decoded, known: Sequence[_Known], current: _Known | None) 
     if any(one.feed != message.event.feed.value for one in known):
         sentence = "The same source has used this event_id in another feed; give the record an id of its own."
         raise _refusal("identity_in_other_feed", sentence, message)
+    if any(one.jurisdiction != message.jurisdiction for one in known):
+        # Whoever may speak for one jurisdiction may not change what another counts.
+        sentence = "The same source has used this event_id in another jurisdiction; give the record an id of its own."
+        raise _refusal("identity_in_other_jurisdiction", sentence, message)
     if message.event.version is not None:
         return _verdict_by_number(message, message.event.version, known, current)
     if current is not None and current.content_hash == message.content_hash:
         return Verdict.REPEAT
-    said_before = any(one.content_hash == message.content_hash for one in known)
-    return Verdict.REPEAT if said_before and message.event.status is Status.NEW else Verdict.NEXT
+    if message.event.status is not Status.NEW:
+        return Verdict.NEXT
+    if any(one.content_hash == message.content_hash for one in known):
+        return Verdict.REPEAT
+    came_after_its_correction = known and all(one.status != Status.NEW for one in known)
+    return Verdict.OLDER if came_after_its_correction else Verdict.NEXT
 
 
 def _verdict_by_number(
@@ -181,7 +192,9 @@ def _known_from(
         version=row["version"],
         sender_version=message.event.version,
         content_hash=message.content_hash,
+        jurisdiction=message.jurisdiction,
         feed=message.event.feed.value,
+        status=message.event.status.value,
         known_at=row["known_at"],
         is_current=is_current,
         contribution=contribution,
@@ -229,7 +242,9 @@ def _stored(connection: Connection, identities: set[str]) -> defaultdict[str, li
                     version=row.version,
                     sender_version=row.sender_version,
                     content_hash=row.content_hash,
+                    jurisdiction=row.jurisdiction,
                     feed=row.feed,
+                    status=row.status,
                     known_at=row.known_at,
                     is_current=row.superseded_at is None,
                     contribution=None if retracted else contribution_of(row),

@@ -30,6 +30,7 @@ REASONS = frozenset(
         "future",
         "identifier",
         "identity_in_other_feed",
+        "identity_in_other_jurisdiction",
         "invalid",
         "malformed",
         "no_date",

@@ -1,17 +1,26 @@
 """Intake on both databases: what each kind of message does to versions, counts, quarantine and sources."""
 
+import json
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
+from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from schemas.tables.counts import count_cell
 from schemas.tables.events import event_version, feed_source, quarantine, unknown_substance
-from schemas.vocabulary import Delivery, Jurisdiction
-from streams import counting, versions
+from schemas.vocabulary import Delivery, Feed, Jurisdiction
+from streams import counting, jurisdictions, versions
+from streams.intake import Intake
+from streams.log.port import LogRecord, Position, Positioned
 from streams.profile import JurisdictionProfile
-from tests.contract.conftest import Desk
+from streams.quarantine import QuarantineItem
+from streams.quarantine import put as put_into_quarantine
+from tests.contract.conftest import KENT, START, Desk
 from tocsin.clocks import VirtualClock
 from tocsin.database import SqlDatabase
 
@@ -304,3 +313,84 @@ def test_a_record_that_the_database_cannot_hold_does_not_stop_the_ones_after_it(
     feed_in(record(event_id="odd", suspected=["bl\x00ue"]), record(event_id="good"))
     assert counts(database)[("E07000114", "opiate")] == 1
     assert {code for code, _ in refusals(database)} <= {"our_fault"}
+
+
+@pytest.mark.parametrize("status", ["corrected", "retracted"])
+def test_an_original_that_comes_after_its_own_correction_does_not_replace_it(
+    database: SqlDatabase, feed_in: FeedIn, record: Record, status: str
+) -> None:
+    feed_in(record(status=status, areas={"event": "E07000106"}))
+    after_correction = counts(database)
+    feed_in(record())
+    assert counts(database) == after_correction
+    assert versions_stored(database) == 2
+    # It has come now: what is new after that is the next word again.
+    feed_in(record(cardiac_arrest=True))
+    assert counts(database)["E07000114", "any"] == 1
+
+
+def test_an_event_cannot_be_taken_back_by_another_jurisdiction(
+    database: SqlDatabase, feed_in: FeedIn, record: Record, intake: Intake, profiles: Profiles
+) -> None:
+    elsewhere = Jurisdiction("elsewhere")
+    profiles[elsewhere] = JurisdictionProfile(elsewhere, "Elsewhere", profiles[KENT].geography)
+    with database.write() as connection:
+        jurisdictions.ensure(connection, [elsewhere])
+    feed_in(record())
+    before = counts(database)
+    body = json.dumps(record(jurisdiction=elsewhere, status="retracted")).encode()
+    sent = LogRecord(Feed.AMBULANCE_NALOXONE, elsewhere, Delivery.LIVE, "test", START, body)
+    intake.handle([Positioned(Position("other", 0, 1), sent)])
+    del profiles[elsewhere]
+    assert counts(database) == before
+    assert [code for code, _ in refusals(database)] == ["identity_in_other_jurisdiction"]
+
+
+@pytest.mark.parametrize("precision", ["day", "week", "month"])
+def test_a_record_of_today_is_taken_in_before_its_noon(
+    database: SqlDatabase, feed_in: FeedIn, record: Record, clock: VirtualClock, precision: str
+) -> None:
+    # START is a Monday's noon; a date without a time of day is written as noon.
+    day = {"day": "2018-01-23", "week": "2018-01-28", "month": "2018-01-31"}[precision]
+    later = {"day": "2018-01-24", "week": "2018-01-29", "month": "2018-02-01"}[precision]
+    clock.move_to(START + timedelta(hours=20))
+    feed_in(record("now", occurred_at=f"{day}T12:00:00Z", precision=precision))
+    assert (versions_stored(database), refusals(database)) == (1, [])
+    feed_in(record("later", occurred_at=f"{later}T12:00:00Z", precision=precision))
+    assert [code for code, _ in refusals(database)] == ["future"]
+
+
+def test_waiting_in_vain_for_a_connection_is_not_the_records_fault(
+    database: SqlDatabase, feed_in: FeedIn, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, busy = database.write, iter([NoConnectionError()])
+
+    def busy_once() -> AbstractContextManager[Connection]:
+        for error in busy:
+            raise error
+        return write()
+
+    monkeypatch.setattr(database, "write", busy_once)
+    with pytest.raises(NoConnectionError):
+        feed_in(record(), at=1)
+    feed_in(record(), at=1)
+    assert (versions_stored(database), refusals(database)) == (1, [])
+
+
+def test_the_same_record_quarantined_by_two_processes_at_once_is_kept_once(
+    database: SqlDatabase, clock: VirtualClock
+) -> None:
+    item = QuarantineItem(
+        "record 1", "invalid", "No.", "{}", True, Feed.DRUG_CHECKING, KENT, "test", START, Delivery.LIVE
+    )
+    together = threading.Barrier(4)
+
+    def put() -> None:
+        together.wait()
+        with database.write() as connection:
+            put_into_quarantine(connection, [item], clock.now())
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(put) for _ in range(4)]:
+            done.result()
+    assert len(refusals(database)) == 1
