@@ -140,11 +140,16 @@ def _page(connection: Connection, row: Row[Any], policy: EscalationPolicy, now: 
     whom = [*_named(connection, jurisdiction, step, now, desk)]
     if number == 0:  # whoever had it before it got worse
         whom += [holder.person for holder in holders_of(connection, row.incident_id, row.notice - 1)]
+    if number and not outbox.may_have_reached(
+        connection, row.incident_id, row.notice, desk, besides=desk.settings.fallback.person
+    ):
+        whom.append(desk.settings.fallback.person)  # nobody whom the policy names could be reached so far
     people = resolve(connection, whom, desk)
+    unanswered_since = _unanswered_since(connection, row)
     opening = (
         "Please acknowledge."
         if number == 0
-        else f"Nobody has acknowledged this since {moment_words(row.noticed_at)}. Please acknowledge."
+        else f"Nobody has acknowledged this since {moment_words(unanswered_since)}. Please acknowledge."
     )
     cards = cards_for(connection, row.incident_id, now, desk=desk, before=(opening,))
     owed = outbox.Owed(
@@ -162,10 +167,21 @@ def _page(connection: Connection, row: Row[Any], policy: EscalationPolicy, now: 
         detail={"notice": row.notice, "step": number, "people": sorted(person.id for person in people)},
     )
     pause = _pause_after(policy, number)
-    if now - row.noticed_at >= FIRST_DAY:
+    if now - unanswered_since >= FIRST_DAY:
         pause = AFTER_FIRST_DAY
     next_at = ring_time(Urgency(row.urgency), now + pause, desk.settings)
     _set_timer(connection, row.incident_id, steps_taken=number + 1, next_at=next_at)
+
+
+def _unanswered_since(connection: Connection, row: Row[Any]) -> datetime:
+    """Return since when nobody has the incident: its notice, or the end of the last acknowledgement of it."""
+    ended = connection.execute(
+        select(func.max(_ACK.lapsed_at), func.max(_ACK.undone_at)).where(
+            _ACK.incident_id == row.incident_id, _ACK.notice == row.notice
+        )
+    ).one()
+    since: datetime = max(moment for moment in (row.noticed_at, *ended) if moment is not None)
+    return since
 
 
 def _pause_after(policy: EscalationPolicy, step: int) -> timedelta:
@@ -248,18 +264,18 @@ def _ask_to_close(connection: Connection, incident_id: str, now: datetime, desk:
         outbox.post(connection, owed, person, cards, now, desk=desk)
 
 
-def hurry(connection: Connection, incident_id: str, notice: int, now: datetime) -> None:
+def hurry(connection: Connection, incident_id: str, notice: int, now: datetime, *, desk: Desk) -> None:
     """Take the next step at once: a page of this notice cannot reach its reader.
 
-    Only while the policy has steps that were not yet taken; a repeat that fails as well gains nothing by haste.
+    Only while the policy has steps that were not yet taken, or once more if all of them reached nobody: the fallback
+    contact is then told. A repeat that fails as well gains nothing by haste.
     """
     row = connection.execute(select(incident_escalation).where(_TIMER.incident_id == incident_id)).one()
     steps = EscalationPolicy.model_validate(row.policy).steps
-    if (
-        row.notice == notice
-        and row.steps_taken < len(steps)
-        and row.next_at is not None
-        and row.next_at > now
+    if row.notice != notice or row.next_at is None or row.next_at <= now:
+        return
+    if row.steps_taken < len(steps) or (
+        row.steps_taken == len(steps) and not outbox.may_have_reached(connection, incident_id, notice, desk)
     ):
         _set_timer(connection, incident_id, next_at=now)
 

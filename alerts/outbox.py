@@ -317,3 +317,26 @@ def told_of(connection: Connection, incident_id: str, notice: int) -> tuple[str,
         .order_by(_ROW.recipient)
     )
     return tuple(rows.scalars())
+
+
+def may_have_reached(
+    connection: Connection, incident_id: str, notice: int, desk: Desk, *, besides: str | None = None
+) -> bool:
+    """Whether a page or reminder of a notice reached somebody other than ``besides``, or still may.
+
+    As for :func:`can_be_reached`, a line in a log reaches nobody unless there is nothing else.
+    """
+    waking = (EMAIL,) if desk.settings.channels.email is not None else desk.settings.channels.names
+    found = connection.execute(
+        select(_ROW.id)
+        .where(
+            _ROW.incident_id == incident_id,
+            _ROW.notice == notice,
+            _ROW.kind.in_([kind.value for kind in MessageKind if kind.rings]),
+            _ROW.channel.in_(waking),
+            _ROW.state.in_(("sent", *_AWAITED)),
+            _ROW.recipient != (besides or ""),
+        )
+        .limit(1)
+    ).first()
+    return found is not None

@@ -77,8 +77,8 @@ class Sender:
             return outbox.next_due(connection)
 
     def run(self, now: datetime) -> None:
-        """Try every message that is due."""
-        while self.send_one(now):
+        """Try every message that is due; each claim counts from its own moment, for a slow server takes its time."""
+        while self.send_one(max(now, self._clock.now())):
             pass
 
     def send_one(self, now: datetime) -> bool:
@@ -157,6 +157,7 @@ class Sender:
             now = self._clock.now()
             if claim.incident_id is not None and claim.kind in (MessageKind.PAGE, MessageKind.REMINDER):
                 hold(connection, claim.jurisdiction)
-                escalation.hurry(connection, claim.incident_id, claim.notice, now)
             outbox.give_up(connection, claim, now, code=code)
+            if claim.incident_id is not None and claim.kind in (MessageKind.PAGE, MessageKind.REMINDER):
+                escalation.hurry(connection, claim.incident_id, claim.notice, now, desk=self._desk)
         self._counter.sent(claim.channel, outcome)

@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from alerts.settings import EscalationPolicy, EscalationStep
 from schemas.incidents import Phase, Worse
 from schemas.signals import FeedEvidence
 from schemas.vocabulary import Feed, Tier
@@ -353,3 +354,40 @@ def test_people_of_a_message_learn_no_figure(timeline: Timeline) -> None:
     assert " 6 " not in text
     assert KENT not in text
     assert THANET not in text
+
+
+def test_a_round_that_was_answered_for_days_reminds_often_again_once_its_answer_lapses(
+    timeline: Timeline,
+) -> None:
+    (incident,) = timeline.signals(two_feeds())
+    timeline.acknowledge(incident, "asha", at("2018-01-24 12:00"))
+    timeline.sent()
+    timeline.advance_to(at("2018-01-24 13:45"))
+    assert timeline.sent() == [
+        ("24 12:00", "lapsed", "asha"),
+        ("24 12:30", "reminder", "asha"),
+        ("24 12:30", "reminder", "fallback"),
+        ("24 13:00", "reminder", "asha"),
+        ("24 13:00", "reminder", "fallback"),
+        ("24 13:30", "reminder", "asha"),
+        ("24 13:30", "reminder", "fallback"),
+    ]
+    assert any("Wed 24 Jan 2018, 12:00" in line for line in timeline.mailbox.messages[-1].card.lines)
+
+
+def test_a_policy_that_reaches_nobody_ends_with_the_fallback_contact(database: SqlDatabase) -> None:
+    only_on_call = EscalationPolicy(steps=(EscalationStep(after_minutes=0, whom=("on_call",)),))
+    timeline = Timeline(database, escalation=only_on_call)
+    timeline.mailbox.refuse = {"asha"}
+    timeline.signals(two_feeds())
+    assert timeline.sent() == [("22 12:00", "reminder", "fallback")]
+    timeline.advance_to(at("2018-01-22 13:15"))
+    assert timeline.sent() == [("22 12:30", "reminder", "fallback"), ("22 13:00", "reminder", "fallback")]
+    # Once the named person can be reached again, the fallback contact is left in peace.
+    timeline.mailbox.refuse = set()
+    timeline.advance_to(at("2018-01-22 14:15"))
+    assert timeline.sent() == [
+        ("22 13:30", "reminder", "asha"),
+        ("22 13:30", "reminder", "fallback"),
+        ("22 14:00", "reminder", "asha"),
+    ]

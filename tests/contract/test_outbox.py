@@ -4,13 +4,16 @@ import threading
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from alerts import outbox
+from alerts.attach import attach_or_open
 from alerts.channels import TransientFailure
 from alerts.reading import messages_of
 from alerts.sender import Sender
 from schemas.messages import Message, Receipt
-from tests.contract.alerts_timeline import NOON, Timeline, at, settings, signal, two_feeds
+from schemas.tables.outbox import outbox as outbox_table
+from tests.contract.alerts_timeline import MEDWAY, NOON, Timeline, at, settings, signal, two_feeds
 from tocsin.database import SqlDatabase
 
 LEASE = timedelta(seconds=120)
@@ -23,8 +26,6 @@ def timeline(database: SqlDatabase) -> Timeline:
 
 def owe_one(timeline: Timeline) -> str:
     """Owe one page, and send nothing yet."""
-    from alerts.attach import attach_or_open
-
     with timeline.database.write() as connection:
         (incident,) = attach_or_open(connection, [two_feeds()], timeline.clock.now(), desk=timeline.desk)
     return incident
@@ -183,3 +184,26 @@ def test_somebody_whom_no_channel_reaches_is_noted_and_the_fallback_is_told(data
 
 def test_the_names_of_channels_are_those_of_the_settings() -> None:
     assert settings().channels.names == ("email",)
+
+
+def test_a_claim_counts_from_its_own_moment_however_long_the_messages_before_it_took(
+    timeline: Timeline,
+) -> None:
+    held_for: list[timedelta] = []
+
+    class Slow:
+        name = "email"
+
+        def send(self, message: Message) -> Receipt:
+            claimed = select(outbox_table.c.due_at).where(outbox_table.c.state == "claimed")
+            with timeline.database.read() as connection:
+                held_for.append(connection.execute(claimed).scalar_one() - timeline.clock.now())
+            timeline.clock.move_to(timeline.clock.now() + 2 * LEASE)
+            return Receipt(reference="kept")
+
+    with timeline.database.write() as connection:
+        attach_or_open(
+            connection, [two_feeds(), two_feeds(key="medway", areas=(MEDWAY,))], NOON, desk=timeline.desk
+        )
+    Sender(timeline.database, {"email": Slow()}, timeline.clock, desk=timeline.desk).run(NOON)
+    assert held_for == [LEASE, LEASE]
