@@ -25,12 +25,19 @@ def rota() -> None:
 def add(context: Context, person: str, starts: str, ends: str, jurisdiction: str | None) -> None:
     """Put PERSON on call from STARTS up to ENDS, such as 2026-01-05T17:00 2026-01-06T09:00."""
     from alerts import people
+    from schemas.authorise import Action, Authentication, may
 
     place = context.jurisdiction(jurisdiction)
     begin, end = _moment(starts), _moment(ends)
     with context.database() as database, database.write() as connection, told(ValueError, exit_code=USAGE):
         if people.find_person(connection, context.desk, person) is None:
             raise Problem(f"Nobody called {person} is known; add them with `tocsin people add`.")
+        principal = people.principal_of(connection, context.desk, person, Authentication.SHELL)
+        if principal is None or not may(principal, Action.ACKNOWLEDGE, place):
+            raise Problem(
+                f"{person} has no role in {place} that may acknowledge, so Tocsin would go on paging whatever they "
+                f"did; first `tocsin people grant {person} on_call`."
+            )
         shift = people.Shift(place, person, begin, end)
         people.add_shift(connection, shift, by=context.shell, now=context.now())
     click.echo(f"{person} is on call in {place} from {said(begin)} to {said(end)}.")

@@ -67,7 +67,7 @@ def test_the_rota_says_who_is_on_call_and_who_is_told_when_nobody_is(
 
 
 def test_times_of_the_rota_are_londons_in_summer_too(tocsin: Tocsin, clock: VirtualClock) -> None:
-    tocsin("people", "add", "asha", "--name", "Asha Patel")
+    tocsin("people", "add", "asha", "--name", "Asha Patel", "--role", "on_call")
     done = tocsin("rota", "add", "asha", "2018-07-02T09:00", "2018-07-02T08:30+00:00")
     assert "from Mon 2 Jul 2018 09:00 to Mon 2 Jul 2018 09:30" in done.stdout
 
@@ -78,16 +78,18 @@ def test_times_of_the_rota_are_londons_in_summer_too(tocsin: Tocsin, clock: Virt
         (("asha", "tomorrow", "2018-01-22T17:00"), "tomorrow is not a date and time"),
         (("asha", "2018-01-22T17:00", "2018-01-22T09:00"), "A shift must end after it begins."),
         (("zoe", "2018-01-22T09:00", "2018-01-22T17:00"), "Nobody called zoe is known"),
+        (("ben", "2018-01-22T09:00", "2018-01-22T17:00"), "ben has no role in kent-and-medway that may"),
     ],
 )
 def test_a_shift_that_cannot_be_is_refused(tocsin: Tocsin, arguments: tuple[str, ...], sentence: str) -> None:
-    tocsin("people", "add", "asha", "--name", "Asha Patel")
+    tocsin("people", "add", "asha", "--name", "Asha Patel", "--role", "on_call")
+    tocsin("people", "add", "ben", "--name", "Ben Cole", "--role", "viewer")
     assert sentence in said(tocsin("rota", "add", *arguments))
     assert "No shifts" in tocsin("rota", "show").stdout
 
 
 def test_a_shift_can_be_taken_off_the_rota(tocsin: Tocsin) -> None:
-    tocsin("people", "add", "asha", "--name", "Asha Patel")
+    tocsin("people", "add", "asha", "--name", "Asha Patel", "--role", "on_call")
     tocsin("rota", "add", "asha", "2018-01-22T09:00", "2018-01-22T17:00")
     assert tocsin("rota", "remove", "asha", "2018-01-22T09:00").exit_code == 0
     assert "has no shift" in said(tocsin("rota", "remove", "asha", "2018-01-22T09:00"))
