@@ -164,18 +164,21 @@ class RealEngine:
             try:
                 now = self._clock.now()
                 due = job.next_due(now)
-                if due is not None and due <= now:
+                is_due = due is not None and due <= now
+                if is_due:
                     job.run(now)
-                    failures = 0
-                    continue
-                pause = self._LOOK_SECONDS if due is None else (due - now).total_seconds()
+                failures = 0
             except LeaseLostError:
                 log.warning("engine.lease_lost", job=job.name)
-                pause = self._LOOK_SECONDS
+                news.wait(self._LOOK_SECONDS)
             except OperationalError:
                 if failures == len(self._RETRY_SECONDS):
                     raise
-                pause = self._RETRY_SECONDS[failures]
+                log.warning("engine.database_unavailable", job=job.name, attempt=failures + 1)
+                # Not cut short by news: there is plenty of it while a database comes and goes.
+                self._stop.wait(self._RETRY_SECONDS[failures])
                 failures += 1
-                log.warning("engine.database_unavailable", job=job.name, attempt=failures)
-            news.wait(min(max(pause, 0.001), self._LOOK_SECONDS))
+            else:
+                if not is_due:
+                    pause = self._LOOK_SECONDS if due is None else (due - now).total_seconds()
+                    news.wait(min(max(pause, 0.001), self._LOOK_SECONDS))
