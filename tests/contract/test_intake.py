@@ -18,7 +18,7 @@ from streams import counting, jurisdictions, versions
 from streams.intake import Intake
 from streams.log.port import LogRecord, Position, Positioned
 from streams.profile import JurisdictionProfile
-from streams.quarantine import QuarantineItem
+from streams.quarantine import QuarantineItem, put
 from streams.quarantine import put as put_into_quarantine
 from tests.contract.conftest import KENT, START, Desk
 from tocsin.clocks import VirtualClock
@@ -394,3 +394,25 @@ def test_the_same_record_quarantined_by_two_processes_at_once_is_kept_once(
         for done in [pool.submit(put) for _ in range(4)]:
             done.result()
     assert len(refusals(database)) == 1
+
+
+def test_two_records_that_differ_only_in_what_was_redacted_are_both_kept_and_a_repeat_is_not(
+    database: SqlDatabase, clock: VirtualClock
+) -> None:
+    def item(place: str) -> QuarantineItem:
+        return QuarantineItem(
+            place=place,
+            reason_code="identifier",
+            reason="The record seems to hold an NHS number in event_id.",
+            body='{"event_id": "[redacted: NHS number]"}',
+            body_complete=False,
+            feed=Feed.AMBULANCE_NALOXONE,
+            jurisdiction=KENT,
+            origin="test",
+            received_at=clock.now(),
+            delivery=Delivery.LIVE,
+        )
+
+    with database.write() as connection:
+        assert put(connection, [item("record 1"), item("record 2")], clock.now()) == 2
+        assert put(connection, [item("record 1"), item("record 2")], clock.now()) == 0
