@@ -119,7 +119,7 @@ def crash(service: Service, warm: WarmStart, kills: int, seed: int) -> None:
     sender.stop()
     service.wait_until_settled()
     service.stop()
-    service.identifying |= sender.tokens
+    service.identifying |= sender.tokens | set(lsoas)
     assert sender.refused == []
     assert len(sender.accepted) > kills * BATCH / 2, "hardly anything was accepted: the test tested nothing"
 
