@@ -283,6 +283,13 @@ def retry_at(
     )
 
 
+def failed_attempts(connection: Connection, outbox_id: str) -> int:
+    """Return how many attempts at a message the channel answered with a failure that may pass."""
+    return connection.execute(
+        select(func.count()).where(delivery.c.outbox_id == outbox_id, delivery.c.outcome == "transient")
+    ).scalar_one()
+
+
 def give_up(connection: Connection, claim: Claim, now: datetime, *, code: str) -> None:
     """Note that a message cannot be sent."""
     _finish_delivery(connection, claim, now, outcome="permanent", detail=code)

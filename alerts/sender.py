@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+import structlog
+
 from alerts import escalation, outbox
 from alerts.channels import Channel, PermanentFailure, TransientFailure
 from alerts.desk import Desk
@@ -18,7 +20,9 @@ from alerts.people import find_person
 from alerts.serialise import hold
 from schemas.clock import Clock
 from schemas.database import Database
-from schemas.messages import Message, MessageKind
+from schemas.messages import Message, MessageKind, Receipt
+
+log = structlog.get_logger(__name__)
 
 
 class SendCounter(Protocol):
@@ -92,13 +96,11 @@ class Sender:
         message = self._message(claim, person.name if person else None, person.email if person else None, now)
         channel = self._channels.get(claim.channel)
         try:
-            if claim.attempt > self._desk.settings.sender.most_attempts:
-                raise PermanentFailure("never_finished")  # noqa: TRY301 (each attempt took its process with it)
             if channel is None:
                 raise PermanentFailure("no_such_channel")  # noqa: TRY301 (the same answer as a channel's own)
             if person is None:
                 raise PermanentFailure("no_such_person")  # noqa: TRY301 (as above)
-            receipt = channel.send(message)
+            receipt = _sent_by(channel, message)
         except TransientFailure as failure:
             self._failed_for_now(claim, failure)
         except PermanentFailure as failure:
@@ -134,10 +136,13 @@ class Sender:
 
     def _failed_for_now(self, claim: outbox.Claim, failure: TransientFailure) -> None:
         settings = self._desk.settings.sender
-        if claim.attempt >= settings.most_attempts:
-            self._failed(claim, f"gave up after {claim.attempt} attempts: {failure.code}", "gave_up")
+        # An attempt that ended with its process says nothing about the message: only answers count.
+        with self._database.read() as connection:
+            failed = outbox.failed_attempts(connection, claim.outbox_id) + 1
+        if failed >= settings.most_attempts:
+            self._failed(claim, f"gave up after {failed} attempts: {failure.code}", "gave_up")
             return
-        wait = min(settings.first_retry_seconds * 2 ** (claim.attempt - 1), settings.longest_retry_seconds)
+        wait = min(settings.first_retry_seconds * 2 ** (failed - 1), settings.longest_retry_seconds)
         pause = max(timedelta(seconds=wait), failure.retry_after or timedelta())
         with self._database.write() as connection:
             now = self._clock.now()
@@ -161,3 +166,14 @@ class Sender:
             if claim.incident_id is not None and claim.kind in (MessageKind.PAGE, MessageKind.REMINDER):
                 escalation.hurry(connection, claim.incident_id, claim.notice, now, desk=self._desk)
         self._counter.sent(claim.channel, outcome)
+
+
+def _sent_by(channel: Channel, message: Message) -> Receipt:
+    """Hand a message to its channel; a fault of ours in the channel is tried again, and must not end the process."""
+    try:
+        return channel.send(message)
+    except (TransientFailure, PermanentFailure):
+        raise
+    except Exception as error:
+        log.exception("sender.channel_fault", channel=channel.name)
+        raise TransientFailure("channel_fault", may_have_arrived=True) from error
