@@ -96,6 +96,30 @@ def test_a_crash_after_sending_repeats_the_message_and_the_repeat_says_so(timeli
     assert state_of(timeline, incident) == [("sent", None)]
 
 
+def test_attempts_that_died_with_their_process_never_use_up_a_message(timeline: Timeline) -> None:
+    incident = owe_one(timeline)
+    moment = NOON
+    for _ in range(14):  # more than the settings allow a channel to fail
+        with pytest.raises(KeyboardInterrupt):
+            Sender(timeline.database, {"email": Crashing()}, timeline.clock, desk=timeline.desk).run(moment)
+        moment += timedelta(minutes=3)
+        timeline.clock.move_to(moment)
+    timeline.after(minutes=3)
+    assert ("sent", None) in state_of(timeline, incident)
+
+
+def test_a_fault_of_ours_in_a_channel_is_tried_again_and_ends_no_process(timeline: Timeline) -> None:
+    class Faulty:
+        name = "email"
+
+        def send(self, message: Message) -> Receipt:
+            raise ZeroDivisionError
+
+    incident = owe_one(timeline)
+    Sender(timeline.database, {"email": Faulty()}, timeline.clock, desk=timeline.desk).run(NOON)
+    assert state_of(timeline, incident) == [("pending", "channel_fault")]
+
+
 def test_a_failure_for_now_is_tried_again_later_and_later(timeline: Timeline) -> None:
     incident = owe_one(timeline)
     timeline.mailbox.failures += [TransientFailure("smtp_451"), TransientFailure("smtp_451")]
