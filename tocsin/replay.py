@@ -10,6 +10,7 @@ It uses a database of its own and reads no settings file: real channels are not 
 
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -22,6 +23,7 @@ from rich.console import Console
 
 from alerts.settings import AlertsSettings, Contact, LinkSettings
 from detectors.calibration import Played, Setup, learn, play
+from detectors.tripwire_thresholds import TripwireThresholds
 from schemas.clock import civil_day
 from schemas.geography import Geography, load_geography
 from schemas.substances import SubstanceClass, Taxonomy, default_taxonomy
@@ -218,10 +220,11 @@ def calibrate(
     request: Request, profile: JurisdictionProfile, taxonomy: Taxonomy, history: Sequence[Arrival]
 ) -> Learnt:
     """Learn thresholds from null histories with the habits of the records that teach."""
+    counted = [_counted(arrival, profile, taxonomy) for arrival in history]
     stated = uncalibrated(profile.jurisdiction)
+    stated = stated.model_copy(update={"tripwires": without_ordinary_supply(stated.tripwires, counted)})
     if request.calibration_years == 0 or len(history) < _FEWEST_TO_LEARN_FROM:
         return stated
-    counted = [_counted(arrival, profile, taxonomy) for arrival in history]
     rates = fit_rates(
         counted,
         areas=profile.geography.detection_areas(),
@@ -264,6 +267,21 @@ class _PlayNull:
             rng=np.random.default_rng(seed),
         )
         return play(history, self.setup)
+
+
+def without_ordinary_supply(
+    tripwires: TripwireThresholds, teaching: Sequence[CountedEvent]
+) -> TripwireThresholds:
+    """Return tripwires whose watch list lacks what the records that teach found about once a month or more.
+
+    A class of the ordinary supply is no news by itself; its counts are still tested like every other.
+    """
+    found = Counter(name for event in teaching for name in event.classes)
+    ordinary = {name for name in tripwires.watch_list if found[name] >= _ORDINARY}
+    return tripwires.model_copy(update={"watch_list": tripwires.watch_list - ordinary})
+
+
+_ORDINARY = 12
 
 
 def _mostly_known(counted: Sequence[CountedEvent]) -> date:
