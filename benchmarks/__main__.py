@@ -11,7 +11,11 @@ from benchmarks.results import Figure, Run
 from tocsin.clocks import SystemClock
 from tocsin.logging import configure_logging
 
-NAMES = ("ingest", "latency", "acknowledge", "detection", "replay", "pages")
+NAMES = (
+    *("ingest", "latency", "acknowledge", "detection", "replay", "pages"),
+    *("farrington_speed", "parity", "weekly", "daily", "nowcast"),
+    *("known_answers", "scan_speed", "space_time", "kent", "kent_speed"),
+)
 
 Measure = Callable[[int, int | None], tuple[Sequence[Figure], str]]
 """Takes the seed and how many runs or trials are wanted; returns figures and a note. No figures: it was skipped."""

@@ -12,7 +12,7 @@ from scipy.stats import nbinom
 
 from detectors.baseline import DAYS_BEFORE_PAGING, DAYS_BEFORE_REVIEW
 from detectors.budget import AREA_COUNTS, PAGING_FEEDS
-from detectors.contract import Look
+from detectors.contract import Look, Past
 from detectors.episodes import strongest_tellings
 from detectors.scoring import LOWEST_SCORE, Scores, score_day
 from detectors.zones import Zone, ZoneKind, Zones
@@ -54,6 +54,9 @@ class AreaCounts:
 
     def __init__(self, zones: Zones) -> None:
         self.zones = zones
+
+    def learn(self, past: Past) -> None:
+        """Keep nothing: the baseline is all it knows."""
 
     def detect(self, look: Look) -> list[Signal]:
         """Return today's signals, strongest first: at most one for each cluster and feed.

@@ -1,8 +1,10 @@
-"""What every detector of counts is given and gives back: one small protocol, one conformance suite.
+"""What every detector is given and gives back: one small protocol, one conformance suite.
 
-A detection run makes a :class:`Look` and asks each detector in turn. A detector has its hyper-parameters in its
-constructor, keeps nothing between calls, changes nothing it is given, reads no clock and draws no random number, so
-the same look always gives the same signals.
+Once a week a detector may *learn* from the past as it was known then; what it learnt is kept beside the baseline, so
+that a restart looks with the same eyes. At every look a detection run makes a :class:`Look` and asks each detector in
+turn. A detector has its hyper-parameters in its constructor, keeps nothing between calls, changes nothing it is given,
+reads no clock, and draws chance only from a generator that it seeds itself with a stated number, so the same look
+always gives the same signals.
 """
 
 from collections.abc import Mapping
@@ -13,14 +15,40 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import JsonValue
 
 from detectors.baseline import Baseline
 from detectors.budget import Thresholds
 from detectors.history import CountCube
+from detectors.sightings import Sightings
 from schemas.clock import LONDON
 from schemas.geography import AreaCode
 from schemas.signals import Signal
 from schemas.vocabulary import Feed, Jurisdiction
+
+RECENT_DAYS = 35
+"""How many days of events a look holds at least, today included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What was known as this week began (Monday 00:00): what a detector may learn from.
+
+    Attributes
+    ----------
+    cube : CountCube
+        At most five years; its last day is the Sunday before.
+    sightings : Sightings
+        The events of the same days.
+    baseline : Baseline
+        Fitted from the same cube.
+    completeness : mapping of Feed to ndarray, shape (n_ages,)
+    """
+
+    cube: CountCube
+    sightings: Sightings
+    baseline: Baseline
+    completeness: Mapping[Feed, NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +69,11 @@ class Look:
         What people call each area and the whole jurisdiction.
     zone : ZoneInfo
         The time zone in which days begin.
+    sightings : Sightings or None
+        The events of the last ``RECENT_DAYS`` days as known now; its last day is today. None where a caller has counts
+        only: a detector that needs events then finds nothing.
+    learnt : mapping of str to JSON
+        What each detector learnt this week, by its name.
     """
 
     jurisdiction: Jurisdiction
@@ -50,6 +83,8 @@ class Look:
     thresholds: Thresholds
     names: Mapping[AreaCode, str] = field(default_factory=dict)
     zone: ZoneInfo = LONDON
+    sightings: Sightings | None = None
+    learnt: Mapping[str, JsonValue] = field(default_factory=dict)
 
     @property
     def today(self) -> date:
@@ -68,6 +103,10 @@ class Detector(Protocol):
     @property
     def family(self) -> str:
         """The calibrated family whose share of the budget its signals are charged to."""
+        ...
+
+    def learn(self, past: Past) -> JsonValue:
+        """Return what it keeps for the week (None when it keeps nothing): plain JSON, the same for the same past."""
         ...
 
     def detect(self, look: Look) -> list[Signal]:
