@@ -1,7 +1,8 @@
 """Simulated histories as the counts that intake would make of them, without the detour through messages.
 
-For calibration: :func:`occurrences`. Only the general population is counted; an event gives a row for each class it
-names and one for ``any``. How a feed's area and its unnamed class are chosen follows the default feed profiles.
+For calibration: :func:`occurrences` for the detectors of counts, :func:`sightings` for those of single events. Only the
+general population is counted; an event gives a row for each class it names and one for ``any``. How a feed's area and its
+unnamed class are chosen follows the default feed profiles.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.history import OccurrenceHistory, Series
+from detectors.sightings import CLASS_BIT, Sightings
+from detectors.terrain import Terrain
 from schemas.geography import AreaCode
 from schemas.substances import SubstanceClass
 from schemas.vocabulary import Feed
@@ -65,10 +68,7 @@ def occurrences(history: History, areas: Sequence[AreaCode], series: Sequence[Se
     series : sequence of (Feed, SubstanceClass)
         What to count; rows of other series are left out.
     """
-    day = day_index(history.days, history.events.occurred)
-    events = history.events.take((history.events.stratum == GENERAL) & (day >= 0) & (day < history.n_days))
-    day = day_index(history.days, events.occurred)
-    known = np.maximum(day_index(history.days, events.known), day)
+    events, day, known = _counted(history)
     area = area_index(history.places, areas, counted_place(events))
     first, second = counted_classes(events)
 
@@ -95,3 +95,41 @@ def occurrences(history: History, areas: Sequence[AreaCode], series: Sequence[Se
         area=area[event].astype(np.int32),
         series_index=index.astype(np.int32),
     )
+
+
+def sightings(history: History, terrain: Terrain) -> Sightings:
+    """Return a history as detectors of single events see it; ``known_day`` may lie past its end.
+
+    Parameters
+    ----------
+    history : History
+        From :func:`streams.simulation.history.draw_history`.
+    terrain : Terrain
+        Of the geography that the history's places were made from.
+    """
+    events, day, known = _counted(history)
+    fine = counted_place(events)
+    position = {code: number for number, code in enumerate(terrain.fine)}
+    table = np.array([position.get(AreaCode(code), -1) for code in history.places.fine], dtype=np.int64)
+    first, second = counted_classes(events)
+    bits = np.array([CLASS_BIT[name] for name in CLASSES], dtype=np.int64)
+    return Sightings(
+        first_day=history.first_day,
+        n_days=history.n_days,
+        day=day,
+        known_day=known,
+        feed=events.feed.astype(np.int64),
+        classes=bits[first] | np.where(second >= 0, bits[second], 0),
+        sold_as=np.where(events.sold_class >= 0, bits[events.sold_class], 0),
+        area=area_index(history.places, terrain.areas, fine),
+        fine=np.where(fine >= 0, table[np.maximum(fine, 0)], -1),
+    )
+
+
+def _counted(history: History) -> tuple[EventColumns, npt.NDArray[np.int_], npt.NDArray[np.int_]]:
+    """Return the records of the general population within the history, the day of each and the day it is known."""
+    day = day_index(history.days, history.events.occurred)
+    kept = (history.events.stratum == GENERAL) & (day >= 0) & (day < history.n_days)
+    events = history.events.take(kept)
+    known = np.maximum(day_index(history.days, events.known), day[kept])
+    return events, day[kept], known
