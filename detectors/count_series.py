@@ -42,26 +42,27 @@ def checked_counts(counts: ArrayLike, *, name: str = "counts", axes: str = "(n_s
     return given.astype(np.int64)
 
 
-def checked_positive(
-    values: ArrayLike, shape: tuple[int, int], *, name: str, least: float = 0.0, strict: bool = True
+def checked_range(
+    values: ArrayLike, shape: tuple[int, int], *, name: str, least: float, most: float = float(MOST_COUNT)
 ) -> FloatArray:
-    """Return finite numbers above ``least`` (or at least that), spread to ``shape``.
+    """Return numbers from ``least`` to ``most``, spread to ``shape`` (a view: not to be written to).
 
     Raises
     ------
     ValueError
-        If they cannot be spread to the shape, are not finite, or are too small; the message names ``name``.
+        If they cannot be spread to the shape, or one is NaN or out of range; the message names ``name``.
     """
-    given = np.asarray(values, dtype=np.float64)
+    given = np.asarray(values)
+    if given.dtype.kind not in "iuf":
+        raise ValueError(f"{name} holds {given.dtype}; wanted numbers")
     try:
-        spread = np.broadcast_to(given, shape)
+        spread = np.broadcast_to(given.astype(np.float64), shape)
     except ValueError:
         raise ValueError(
             f"{name} has the shape {given.shape}; wanted {shape} or one that spreads to it"
         ) from None
-    low_enough = given <= least if strict else given < least
-    if not np.all(np.isfinite(given)) or np.any(low_enough):
-        raise ValueError(f"{name} must be finite and {'above' if strict else 'at least'} {least:g}")
+    if not np.all((given >= least) & (given <= most)):
+        raise ValueError(f"{name} runs from {given.min()} to {given.max()}; wanted {least:g} to {most:g}")
     return spread
 
 
