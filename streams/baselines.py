@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import JsonValue
 from sqlalchemy import Connection, delete, select
 
 from detectors.baseline import MODEL_VERSION, Baseline
@@ -19,11 +20,13 @@ BASELINE = baseline_table.c
 
 @dataclass(frozen=True)
 class Fitted:
-    """A baseline, the Monday from which it is used, and the reporting delays it was fitted with."""
+    """What a week is looked at with: a baseline, the Monday from which it is used, and the delays it was fitted with."""
 
     valid_from: date
     baseline: Baseline
     completeness: Mapping[Feed, NDArray[np.float64]]
+    learnt: Mapping[str, JsonValue] = field(default_factory=dict)
+    """What each detector learnt besides, by its name."""
 
 
 def kept(connection: Connection, jurisdiction: Jurisdiction, monday: date) -> Fitted | None:
@@ -42,6 +45,7 @@ def kept(connection: Connection, jurisdiction: Jurisdiction, monday: date) -> Fi
         valid_from=monday,
         baseline=Baseline.from_json(content["baseline"]),
         completeness={Feed(feed): np.asarray(law) for feed, law in content["completeness"].items()},
+        learnt=content["learnt"],
     )
 
 
@@ -51,6 +55,7 @@ def keep(connection: Connection, jurisdiction: Jurisdiction, fitted: Fitted, now
         {
             "baseline": fitted.baseline.to_json(),
             "completeness": {feed.value: law.tolist() for feed, law in sorted(fitted.completeness.items())},
+            "learnt": fitted.learnt,
         },
         separators=(",", ":"),
     )

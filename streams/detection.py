@@ -1,8 +1,10 @@
 """Detection runs: per jurisdiction, some seconds after new data and once a day, under a lease.
 
-A run (1) claims the jurisdiction, (2) takes this week's baseline, fitting it on a Monday from what was known as that
-Monday began, (3) reads the counts as known now, (4) asks the detectors, (5) writes the signals in a transaction that
-checks that the lease is still held. The engine drives :class:`DetectionRuns` as a job.
+A run (1) claims the jurisdiction, (2) takes what was learnt this week (baseline and detectors), learning it on a Monday
+from what was known as that Monday began, (3) reads the counts and events as known now, (4) asks the detectors, (5) writes
+the signals in a transaction that checks that the lease is still held. If a part fails, the run looks with the simplest
+valid detector as well, says so in the jurisdiction's state and to operators, and tries the whole again next time. The
+engine drives :class:`DetectionRuns` as a job.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,17 +20,23 @@ from sqlalchemy import Connection
 from detectors.baseline import fit_baseline
 from detectors.budget import Thresholds
 from detectors.completeness import lookback_days
-from detectors.contract import Detector, Look
+from detectors.contract import RECENT_DAYS, Detector, Look, Past
+from detectors.fallback import plain_signals
+from detectors.terrain import terrain_of
+from detectors.zones import Zones, zones_of
 from schemas.clock import Clock, civil_day, monday_of, next_local_time, start_of_day
 from schemas.database import Database
 from schemas.signals import Signal
+from schemas.substances import Taxonomy, default_taxonomy
 from schemas.vocabulary import Jurisdiction, Tier
 from streams import baselines, jurisdictions
+from streams.asking import BASELINE, Asking, Failure
 from streams.evidence import complete
 from streams.history import completeness, history_cube, recent_cube, series_of
 from streams.holidays import bank_holidays
 from streams.intake import OnSignals
 from streams.profile import JurisdictionProfile
+from streams.sightings import SightingReader
 from streams.signal_store import store
 
 log = structlog.get_logger(__name__)
@@ -43,6 +51,8 @@ class Cadence:
     daily_at: time = time(6, 0)
     """Once a day on the jurisdiction's own clock, news or not."""
     lease: timedelta = timedelta(minutes=5)
+    limit: timedelta = timedelta(seconds=60)
+    """How long one detector, or the weekly fit, may take before the run goes on without it."""
 
 
 class DetectionMetrics(Protocol):
@@ -54,6 +64,10 @@ class DetectionMetrics(Protocol):
 
     def signal(self, detector: str, tier: Tier) -> None:
         """Count a signal that is new or says something new."""
+        ...
+
+    def detector_failed(self, detector: str, reason: str) -> None:
+        """Count a part of a run that ended in an error or took too long."""
         ...
 
 
@@ -90,6 +104,7 @@ class DetectionRuns:
         metrics: DetectionMetrics,
         owner: str,
         cadence: Cadence | None = None,
+        taxonomy: Taxonomy | None = None,
         stopwatch: Callable[[], float],
     ) -> None:
         self._database = database
@@ -102,6 +117,13 @@ class DetectionRuns:
         self._owner = owner
         self._cadence = cadence or Cadence()
         self._stopwatch = stopwatch
+        self._asking = {
+            name: Asking(self._cadence.limit.total_seconds(), metrics.detector_failed) for name in profiles
+        }
+        self._readers = {
+            name: SightingReader(profile, terrain_of(profile.geography), taxonomy or default_taxonomy())
+            for name, profile in profiles.items()
+        }
         self._fitted: dict[Jurisdiction, baselines.Fitted] = {}
         self._stored: dict[Jurisdiction, date] = {}
 
@@ -141,13 +163,7 @@ class DetectionRuns:
         if state is None:
             return
         profile = self._profiles[jurisdiction]
-        today = civil_day(now, profile.zone)
-        fitted = self._baseline(profile, monday_of(today))
-        with self._database.read() as connection:
-            signals = [
-                complete(connection, profile, signal)
-                for signal in self._signals(connection, profile, fitted, today)
-            ]
+        signals, failures = self._signals(profile, civil_day(now, profile.zone))
         finished = self._clock.now()
         with self._database.write() as connection:
             held = jurisdictions.finish(
@@ -156,62 +172,107 @@ class DetectionRuns:
                 owner=self._owner,
                 clean_revision=state.dirty_revision,
                 now=finished,
+                failed=sorted({failure.detector for failure in failures}),
             )
             if not held:
                 raise LeaseLostError(jurisdiction)
-            if self._stored.get(jurisdiction) != fitted.valid_from:
-                baselines.keep(connection, jurisdiction, fitted, finished)
+            self._keep(connection, jurisdiction, finished)
             changed = store(connection, signals, finished)
             if changed:
                 self._on_signals(connection, changed, finished)
-        self._stored[jurisdiction] = fitted.valid_from
         self._metrics.detection_finished(self._stopwatch() - started, finished)
         for signal in changed:
             self._metrics.signal(signal.detector, signal.tier)
 
-    def _baseline(self, profile: JurisdictionProfile, monday: date) -> baselines.Fitted:
-        """Return the baseline in use from ``monday``: from memory, from the database, or fitted now."""
+    def _keep(self, connection: Connection, jurisdiction: Jurisdiction, now: datetime) -> None:
+        """Store what was learnt this week, once."""
+        fitted = self._fitted.get(jurisdiction)
+        if fitted is not None and self._stored.get(jurisdiction) != fitted.valid_from:
+            baselines.keep(connection, jurisdiction, fitted, now)
+            self._stored[jurisdiction] = fitted.valid_from
+
+    def _signals(self, profile: JurisdictionProfile, today: date) -> tuple[list[Signal], tuple[Failure, ...]]:
+        """Return today's signals with their evidence, and what failed on the way."""
+        fitted, failures = self._learnt(profile, monday_of(today))
+        series = fitted.baseline.series if fitted is not None else series_of(list(profile.feeds))
+        needed = lookback_days(fitted.completeness) if fitted is not None else 0
+        days = max(needed, RECENT_DAYS)
+        names = {code: area.name for code, area in profile.geography.areas.items()}
+        signals: list[Signal] = []
+        with self._database.read() as connection:
+            cube = recent_cube(connection, profile, series, today=today, days=days)
+            if fitted is not None:
+                reader = self._readers[profile.jurisdiction]
+                look = Look(
+                    jurisdiction=profile.jurisdiction,
+                    cube=cube,
+                    baseline=fitted.baseline,
+                    completeness=fitted.completeness,
+                    thresholds=self._thresholds[profile.jurisdiction],
+                    names=names,
+                    zone=profile.zone,
+                    sightings=reader.recent(connection, today=today, days=days),
+                    learnt=fitted.learnt,
+                )
+                # One that could not learn this week would look with last week's eyes, or none: it has failed already.
+                able = [
+                    detector
+                    for detector in self._detectors[profile.jurisdiction]
+                    if all(failure.detector != detector.name for failure in failures)
+                ]
+                signals, failed = self._asking[profile.jurisdiction].detect(able, look)
+                failures += failed
+            if failures:
+                signals += plain_signals(
+                    profile.jurisdiction, cube, jurisdiction_zones(profile), names, profile.zone
+                )
+            return [complete(connection, profile, signal) for signal in signals], failures
+
+    def _learnt(
+        self, profile: JurisdictionProfile, monday: date
+    ) -> tuple[baselines.Fitted | None, tuple[Failure, ...]]:
+        """Return what is known from ``monday`` on: from memory, from the database, or learnt now.
+
+        What was only half learnt is used for this look and learnt anew at the next.
+        """
         known = self._fitted.get(profile.jurisdiction)
         if known is not None and known.valid_from == monday:
-            return known
+            return known, ()
+        detectors = self._detectors[profile.jurisdiction]
         with self._database.read() as connection:
-            fitted = baselines.kept(connection, profile.jurisdiction, monday) or self._fit(
-                connection, profile, monday
-            )
-        self._fitted[profile.jurisdiction] = fitted
-        return fitted
+            fitted = baselines.kept(connection, profile.jurisdiction, monday)
+            if fitted is not None and all(detector.name in fitted.learnt for detector in detectors):
+                self._fitted[profile.jurisdiction] = fitted
+                return fitted, ()
+            fresh, failures = self._learn(connection, profile, monday)
+        if fresh is not None and not failures:
+            self._fitted[profile.jurisdiction] = fresh
+        return fresh, failures
 
-    def _fit(self, connection: Connection, profile: JurisdictionProfile, monday: date) -> baselines.Fitted:
+    def _learn(
+        self, connection: Connection, profile: JurisdictionProfile, monday: date
+    ) -> tuple[baselines.Fitted | None, tuple[Failure, ...]]:
         as_of = start_of_day(monday, profile.zone) - timedelta(microseconds=1)
         series = series_of(list(profile.feeds))
         cube = history_cube(connection, profile, series, as_of=as_of, last_day=monday - timedelta(days=1))
         laws = completeness(connection, profile, as_of=as_of)
-        baseline = fit_baseline(
-            cube, completeness=laws, populations=populations(profile), holidays=bank_holidays(profile)
+        sightings = self._readers[profile.jurisdiction].past(
+            connection, first_day=cube.first_day, last_day=cube.last_day, as_of=as_of
         )
-        return baselines.Fitted(valid_from=monday, baseline=baseline, completeness=laws)
-
-    def _signals(
-        self, connection: Connection, profile: JurisdictionProfile, fitted: baselines.Fitted, today: date
-    ) -> list[Signal]:
-        cube = recent_cube(
-            connection,
-            profile,
-            fitted.baseline.series,
-            today=today,
-            days=lookback_days(fitted.completeness),
+        asking = self._asking[profile.jurisdiction]
+        baseline = asking.attempt(
+            BASELINE,
+            lambda: fit_baseline(
+                cube, completeness=laws, populations=populations(profile), holidays=bank_holidays(profile)
+            ),
         )
-        look = Look(
-            jurisdiction=profile.jurisdiction,
-            cube=cube,
-            baseline=fitted.baseline,
-            completeness=fitted.completeness,
-            thresholds=self._thresholds[profile.jurisdiction],
-            names={code: area.name for code, area in profile.geography.areas.items()},
-            zone=profile.zone,
-        )
-        detectors = self._detectors[profile.jurisdiction]
-        return [signal for detector in detectors for signal in detector.detect(look)]
+        if isinstance(baseline, Failure):
+            return None, (baseline,)
+        past = Past(cube=cube, sightings=sightings, baseline=baseline, completeness=laws)
+        learnt, failures = asking.learn(self._detectors[profile.jurisdiction], past)
+        return baselines.Fitted(
+            valid_from=monday, baseline=baseline, completeness=laws, learnt=learnt
+        ), failures
 
 
 class LeaseLostError(RuntimeError):
@@ -227,3 +288,9 @@ def populations(profile: JurisdictionProfile) -> NDArray[np.float64]:
     return np.asarray(
         [areas[code].population for code in profile.geography.detection_areas()], dtype=np.float64
     )
+
+
+def jurisdiction_zones(profile: JurisdictionProfile) -> Zones:
+    """Return the zones that counts are pooled over."""
+    geography = profile.geography
+    return zones_of(geography.detection_areas(), geography.adjacent, geography.root)

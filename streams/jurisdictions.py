@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Row, or_, select, update
+from sqlalchemy import Connection, Row, func, or_, select, update
 
 from schemas.tables.detection import jurisdiction_state
 from schemas.vocabulary import Jurisdiction
@@ -27,6 +27,9 @@ class State:
     last_run_at: datetime | None
     lease_until: datetime | None
     lease_owner: str | None
+    failed_parts: tuple[str, ...]
+    """Which parts of detection failed in the last run."""
+    failing_since: datetime | None
 
     @property
     def is_dirty(self) -> bool:
@@ -44,6 +47,7 @@ def ensure(connection: Connection, jurisdictions: Sequence[Jurisdiction]) -> Non
             "audit_length": 0,
             "dirty_revision": 0,
             "clean_revision": 0,
+            "failed_parts": "",
         }
         for name in sorted(jurisdictions)
     ]
@@ -80,6 +84,8 @@ def _state(row: Row) -> State:  # type: ignore[type-arg]
         last_run_at=row.last_run_at,
         lease_until=row.lease_until,
         lease_owner=row.lease_owner,
+        failed_parts=tuple(row.failed_parts.split()),
+        failing_since=row.failing_since,
     )
 
 
@@ -102,17 +108,31 @@ def claim(
 
 
 def finish(
-    connection: Connection, jurisdiction: Jurisdiction, *, owner: str, clean_revision: int, now: datetime
+    connection: Connection,
+    jurisdiction: Jurisdiction,
+    *,
+    owner: str,
+    clean_revision: int,
+    now: datetime,
+    failed: Sequence[str] = (),
 ) -> bool:
     """Give the lease back and note what the run had read; return whether the lease was still ours.
 
     The caller writes its signals in the same transaction and rolls back when this returns ``False``: a run that
-    stalled past its lease must leave no trace.
+    stalled past its lease must leave no trace. ``failed`` names the parts of the run that failed; since when any did
+    stays until a run in which none does.
     """
     done = connection.execute(
         update(jurisdiction_state)
         .where(STATE.jurisdiction == jurisdiction, STATE.lease_owner == owner, STATE.lease_until >= now)
-        .values(lease_owner=None, lease_until=None, clean_revision=clean_revision, last_run_at=now)
+        .values(
+            lease_owner=None,
+            lease_until=None,
+            clean_revision=clean_revision,
+            last_run_at=now,
+            failed_parts=" ".join(failed),
+            failing_since=func.coalesce(STATE.failing_since, now) if failed else None,
+        )
     )
     if done.rowcount != 1:
         return False

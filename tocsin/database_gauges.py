@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from schemas.clock import Clock
 from schemas.database import Database
 from schemas.incidents import Phase
+from schemas.tables.detection import jurisdiction_state
 from schemas.tables.events import feed_source, quarantine
 from schemas.tables.incidents import incident, incident_decision
 from schemas.tables.outbox import outbox
@@ -91,6 +92,7 @@ class DatabaseGauges(Collector):
             with self._database.read() as connection:
                 samples: Samples = {
                     "tocsin_last_record_timestamp_seconds": _last_records(connection, self._jurisdictions),
+                    "tocsin_detection_failing": _failing(connection, self._jurisdictions),
                     "tocsin_incidents_open": _open_incidents(connection),
                     "tocsin_quarantine_waiting": {(): float(_waiting(connection))},
                     **_outbox(connection, now),
@@ -122,6 +124,12 @@ def _last_records(
         if (jurisdiction, feed) in figures:
             figures[(jurisdiction, feed)] = last.timestamp()
     return figures
+
+
+def _failing(connection: Connection, jurisdictions: Sequence[Jurisdiction]) -> dict[tuple[str, ...], float]:
+    columns = jurisdiction_state.c
+    rows = connection.execute(select(columns.jurisdiction, columns.failing_since)).all()
+    return {(name,): float(since is not None) for name, since in rows if name in jurisdictions}
 
 
 def _open_incidents(connection: Connection) -> dict[tuple[str, ...], float]:

@@ -49,9 +49,10 @@ REASONS = frozenset(
 )
 """Why a record was quarantined; any other code is counted as ``other``."""
 
-DETECTORS = frozenset(
-    {"area_counts", "tripwire_scene", "tripwire_watch_list", "tripwire_concurrent", "tripwire_single"}
-)
+COMPUTED = frozenset({"area_counts", "fusion", "novelty", "slow_onset", "multivariate", "fallback"})
+"""The detectors that a detection run asks, and the one that stands in when one of them fails."""
+DETECTORS = COMPUTED | {"tripwire_scene", "tripwire_watch_list", "tripwire_concurrent", "tripwire_single"}
+FAILURES = frozenset({"error", "timeout"})
 CHANNELS = frozenset({"console_log", "email"})
 RESULTS = frozenset({"sent", "transient", "permanent", "gave_up"})
 REPEATS = frozenset({"duplicate", "redelivered"})
@@ -110,6 +111,22 @@ FAMILIES: tuple[Family, ...] = (
         Kind.COUNTER,
         "Signals that detectors gave.",
         {"detector": "the names of the detectors", "tier": "`record`, `review` or `page`"},
+    ),
+    Family(
+        "tocsin_detector_failures_total",
+        Kind.COUNTER,
+        "Parts of detection runs that failed; each such run looked with the simplest detector as well.",
+        {
+            "detector": "the names of the detectors, or `baseline` for the weekly fit",
+            "reason": "`error` or `timeout`",
+        },
+    ),
+    Family(
+        "tocsin_detection_failing",
+        Kind.GAUGE,
+        "1 while the last detection run of a jurisdiction had a part that failed, else 0.",
+        {"jurisdiction": "the jurisdictions of the settings"},
+        from_database=True,
     ),
     Family(
         "tocsin_detection_duration_seconds",
@@ -218,6 +235,7 @@ class Metrics:
         self._quarantined = self._counter("tocsin_records_quarantined_total")
         self._signals = self._counter("tocsin_signals_total")
         self._messages = self._counter("tocsin_messages_sent_total")
+        self._failures = self._counter("tocsin_detector_failures_total")
         self._detection = self._histogram("tocsin_detection_duration_seconds", _DETECTION_BUCKETS)
         self._last_detection = self._gauge("tocsin_last_detection_timestamp_seconds")
         self._http = self._histogram("tocsin_http_request_duration_seconds", _HTTP_BUCKETS)
@@ -243,6 +261,12 @@ class Metrics:
     def signal(self, detector: str, tier: Tier) -> None:
         """Count one signal."""
         self._signals.labels(detector=_closed(detector, self._detectors), tier=tier.value).inc()
+
+    def detector_failed(self, detector: str, reason: str) -> None:
+        """Count a part of a detection run that failed."""
+        self._failures.labels(
+            detector=_closed(detector, COMPUTED | {"baseline"}), reason=_closed(reason, FAILURES)
+        ).inc()
 
     def detection_finished(self, seconds: float, now: datetime) -> None:
         """Note that a detection run is committed: how long it took, and when that was."""

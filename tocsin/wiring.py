@@ -15,14 +15,13 @@ from alerts.attach import attach_or_open, on_evidence_withdrawn
 from alerts.desk import Desk
 from alerts.jobs import channels_of, people_jobs
 from detectors.area_counts import AreaCounts
-from detectors.zones import Zones, zones_of
 from schemas import migrations
 from schemas.clock import Clock
 from schemas.signals import Signal
 from schemas.substances import default_taxonomy
 from schemas.vocabulary import Jurisdiction
 from streams import jurisdictions
-from streams.detection import Cadence, DetectionRuns
+from streams.detection import Cadence, DetectionRuns, jurisdiction_zones
 from streams.housekeeping import Housekeeping
 from streams.intake import Intake
 from streams.log.embedded import EmbeddedLog
@@ -138,7 +137,7 @@ def build(
         database,
         clock,
         profiles,
-        detectors={name: (AreaCounts(_zones(profile)),) for name, profile in profiles.items()},
+        detectors={name: (AreaCounts(jurisdiction_zones(profile)),) for name, profile in profiles.items()},
         thresholds={name: one.counts for name, one in learnt.items()},
         on_signals=on_signals,
         metrics=metrics,
@@ -180,8 +179,3 @@ def _people_jobs(owner: str) -> Callable[[SqlDatabase, Desk, Clock, Metrics], Se
 
 def _print_line(line: str) -> None:
     print(line, flush=True)  # noqa: T201 (the console log is a channel)
-
-
-def _zones(profile: JurisdictionProfile) -> Zones:
-    geography = profile.geography
-    return zones_of(geography.detection_areas(), geography.adjacent, geography.root)

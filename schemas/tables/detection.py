@@ -32,6 +32,9 @@ jurisdiction_state = Table(
     Column("last_run_at", Moment),
     Column("lease_owner", String(64)),
     Column("lease_until", Moment),
+    # Which parts of the last detection run failed (names separated by spaces), and since when any has.
+    Column("failed_parts", String(400), nullable=False, default=""),
+    Column("failing_since", Moment),
 )
 
 signal = Table(

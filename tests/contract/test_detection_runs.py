@@ -30,6 +30,8 @@ class NoMetrics:
 
     def signal(self, detector: str, tier: Tier) -> None: ...
 
+    def detector_failed(self, detector: str, reason: str) -> None: ...
+
 
 class Told:
     def __init__(self) -> None:

@@ -288,6 +288,8 @@ def upgrade() -> None:
         sa.Column("last_run_at", Moment(), nullable=True),
         sa.Column("lease_owner", sa.String(length=64), nullable=True),
         sa.Column("lease_until", Moment(), nullable=True),
+        sa.Column("failed_parts", sa.String(length=400), nullable=False),
+        sa.Column("failing_since", Moment(), nullable=True),
         sa.PrimaryKeyConstraint("jurisdiction", name=op.f("pk_jurisdiction_state")),
     )
     op.create_table(
