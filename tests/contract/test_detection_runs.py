@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from threading import Event
 
 import pytest
 from sqlalchemy import Connection, select
 
 from detectors.area_counts import AreaCounts
+from detectors.contract import Look
 from detectors.zones import zones_of
 from schemas.signals import Signal
 from schemas.tables.detection import jurisdiction_state
@@ -33,6 +35,15 @@ class NoMetrics:
     def detector_failed(self, detector: str, reason: str) -> None: ...
 
 
+class Named:
+    """What a detector is besides what it finds."""
+
+    name = "made_up"
+    family = "made_up"
+
+    def learn(self, past: object) -> None: ...
+
+
 class Told:
     def __init__(self) -> None:
         self.signals: list[Signal] = []
@@ -56,7 +67,9 @@ def make_runs(
     geography = profiles[KENT].geography
     detector = AreaCounts(zones_of(geography.detection_areas(), geography.adjacent, geography.root))
 
-    def make(owner: str = "one", detectors: Sequence[object] | None = None) -> DetectionRuns:
+    def make(
+        owner: str = "one", detectors: Sequence[object] | None = None, limit: float = 60.0
+    ) -> DetectionRuns:
         return DetectionRuns(
             database,
             clock,
@@ -66,7 +79,7 @@ def make_runs(
             on_signals=told,
             metrics=NoMetrics(),
             owner=owner,
-            cadence=Cadence(debounce=timedelta(seconds=5)),
+            cadence=Cadence(debounce=timedelta(seconds=5), limit=timedelta(seconds=limit)),
             stopwatch=lambda: 0.0,
         )
 
@@ -177,7 +190,7 @@ def test_a_run_that_outlives_its_lease_writes_nothing_and_the_next_one_does_the_
     geography = profiles[KENT].geography
     real = AreaCounts(zones_of(geography.detection_areas(), geography.adjacent, geography.root))
 
-    class Slow:
+    class Slow(Named):
         def detect(self, look: object) -> list[Signal]:
             clock.move_to(clock.now() + timedelta(minutes=6))
             return real.detect(look)  # type: ignore[arg-type]
@@ -194,7 +207,7 @@ def test_a_run_that_outlives_its_lease_writes_nothing_and_the_next_one_does_the_
 def test_what_arrives_during_a_run_is_looked_at_again(
     make_runs: Callable[..., DetectionRuns], clock: VirtualClock, feed_in: FeedIn, record: Record
 ) -> None:
-    class Interrupted:
+    class Interrupted(Named):
         def detect(self, look: object) -> list[Signal]:
             feed_in(record("meanwhile"))
             return []
@@ -205,6 +218,138 @@ def test_what_arrives_during_a_run_is_looked_at_again(
     due = runs.next_due(clock.now())
     assert due is not None
     assert due <= clock.now() + timedelta(seconds=5)
+
+
+class Broken(Named):
+    """Fails when it learns, or when it looks."""
+
+    def __init__(self, *, learning: bool) -> None:
+        self.learning = learning
+        self.mended = False
+
+    def learn(self, past: object) -> None:
+        if self.learning and not self.mended:
+            raise ZeroDivisionError
+
+    def detect(self, look: object) -> list[Signal]:
+        if not self.mended:
+            raise FloatingPointError
+        return []
+
+
+@pytest.mark.usefixtures("a_quiet_year")
+@pytest.mark.parametrize("learning", [True, False])
+def test_a_detector_that_fails_is_replaced_by_the_simplest_one_and_operators_can_see_it(
+    make_runs: Callable[..., DetectionRuns],
+    database: SqlDatabase,
+    feed_in: FeedIn,
+    record: Record,
+    told: Told,
+    learning: bool,
+) -> None:
+    feed_in(*(record(f"new-{number}") for number in range(12)))
+    broken = Broken(learning=learning)
+    runs = make_runs("one", [broken])
+    runs.look_at(KENT)
+    assert {signal.detector for signal in told.signals} == {"fallback"}
+    assert Tier.PAGE in {signal.tier for signal in told.signals}
+    assert state_of(database).failed_parts == ("made_up",)
+    since = state_of(database).failing_since
+    runs.look_at(KENT)
+    assert state_of(database).failing_since == since is not None
+    broken.mended = True
+    runs.look_at(KENT)
+    assert state_of(database).failed_parts == ()
+    assert state_of(database).failing_since is None
+
+
+@pytest.mark.usefixtures("a_quiet_year")
+def test_one_that_fails_does_not_silence_the_others(
+    make_runs: Callable[..., DetectionRuns],
+    feed_in: FeedIn,
+    record: Record,
+    told: Told,
+    profiles: dict[Jurisdiction, JurisdictionProfile],
+) -> None:
+    geography = profiles[KENT].geography
+    sound = AreaCounts(zones_of(geography.detection_areas(), geography.adjacent, geography.root))
+    feed_in(*(record(f"new-{number}") for number in range(8)))
+    make_runs("one", [Broken(learning=True), sound]).look_at(KENT)
+    assert {signal.detector for signal in told.signals} == {"fallback", "area_counts"}
+
+
+@pytest.mark.usefixtures("a_quiet_year")
+def test_one_that_takes_too_long_is_given_up_and_not_asked_again_while_it_runs(
+    make_runs: Callable[..., DetectionRuns],
+    database: SqlDatabase,
+    feed_in: FeedIn,
+    record: Record,
+    told: Told,
+) -> None:
+    class Stuck(Named):
+        released = Event()
+        asked = 0
+
+        def detect(self, look: object) -> list[Signal]:
+            self.asked += 1
+            self.released.wait(30)
+            return []
+
+    stuck = Stuck()
+    feed_in(*(record(f"new-{number}") for number in range(12)))
+    runs = make_runs("one", [stuck], limit=0.2)
+    runs.look_at(KENT)
+    runs.look_at(KENT)
+    assert stuck.asked == 1
+    assert {signal.detector for signal in told.signals} == {"fallback"}
+    assert state_of(database).failed_parts == ("made_up",)
+    stuck.released.set()
+
+
+def test_a_fit_that_fails_leaves_the_simplest_detector_looking(
+    make_runs: Callable[..., DetectionRuns],
+    database: SqlDatabase,
+    feed_in: FeedIn,
+    record: Record,
+    told: Told,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise FloatingPointError
+
+    monkeypatch.setattr("streams.detection.fit_baseline", fails)
+    feed_in(*(record(f"new-{number}") for number in range(12)))
+    make_runs().look_at(KENT)
+    assert {signal.detector for signal in told.signals} == {"fallback"}
+    assert state_of(database).failed_parts == ("baseline",)
+
+
+def test_what_was_learnt_survives_a_restart(
+    make_runs: Callable[..., DetectionRuns], feed_in: FeedIn, record: Record
+) -> None:
+    class Learning(Named):
+        learnings = 0
+        seen: object = None
+
+        def learn(self, past: object) -> dict[str, int]:  # type: ignore[override]
+            self.learnings += 1
+            return {"figure": 7}
+
+        def detect(self, look: Look) -> list[Signal]:
+            self.seen = look.learnt[self.name]
+            return []
+
+    feed_in(record())
+    one = Learning()
+    make_runs("one", [one]).look_at(KENT)
+    make_runs("after a restart", [one]).look_at(KENT)
+    assert one.learnings == 1
+    assert one.seen == {"figure": 7}
+
+
+def state_of(database: SqlDatabase) -> jurisdictions.State:
+    with database.read() as connection:
+        return jurisdictions.states(connection)[0]
 
 
 def test_history_is_read_as_it_was_known_then(
