@@ -41,6 +41,9 @@ class Signal(BaseModel):
     """What the detector was looking at (zone, feed and class, or a scene's hash): no token, nothing about a person."""
     areas: Annotated[tuple[AreaCode, ...], Field(min_length=1)]
     """Codes at the detection level, or the root alone where it cannot be placed; sorted."""
+    places: tuple[AreaCode, ...] = ()
+    """The small areas it was found in, sorted, where a detector looked closer than ``areas``: only events placed in one
+    of them are its evidence. Empty where all of ``areas`` is meant."""
     window_start: date
     window_end: date
     """Civil days, both included, in the jurisdiction's time zone."""

@@ -3,12 +3,14 @@
 Detectors see numbers only. A detection run completes their signals here, before they are stored.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, select
 
 from schemas.events import Status
+from schemas.overlap import classes_overlap
 from schemas.signals import Signal
 from schemas.substances import SubstanceClass
 from schemas.tables.events import event_version
@@ -60,14 +62,29 @@ def _events_behind(connection: Connection, profile: JurisdictionProfile, signal:
         EVENT.superseded_at.is_(None),
         EVENT.status != Status.RETRACTED.value,
     )
-    if profile.geography.root not in signal.areas:
+    if signal.places:
+        statement = statement.where(EVENT.area.in_(signal.places))
+    elif profile.geography.root not in signal.areas:
         statement = statement.where(EVENT.detection_area.in_(signal.areas))
-    wanted = signal.substance_class
+    # A detector that tells types of event apart counts whatever may belong to the type.
+    exactly = "event_type" not in signal.parameters
     return [
         _Found(row.identity, row.feed, row.occurred_at, row.delivery, _is_confirmed(row.feed, row.body))
         for row in connection.execute(statement)
-        if wanted is SubstanceClass.ANY or wanted.value in row.classes.split()
+        if _speaks_of(signal.substance_class, row.classes.split(), exactly=exactly)
     ]
+
+
+def _speaks_of(wanted: SubstanceClass, classes: Sequence[str], *, exactly: bool) -> bool:
+    """Whether an event is one of those that a signal counted.
+
+    A series of counts has one class. A type of event takes in whatever may be the same drug, and what names nothing.
+    """
+    if wanted is SubstanceClass.ANY:
+        return True
+    if exactly:
+        return wanted.value in classes
+    return any(classes_overlap(wanted, SubstanceClass(name)) for name in classes)
 
 
 def _is_confirmed(feed: str, body: dict[str, object]) -> bool:
