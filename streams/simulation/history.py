@@ -161,7 +161,7 @@ def _naloxone(parameters: SimulationParameters, people: People, rng: np.random.G
     response = np.where(~none & (rng.random(count) < parameters.response_unknown), RESPONSE_UNKNOWN, response)
     many = rng.random(count) < np.where(none, parameters.three_doses_no_response, parameters.three_doses)
     doses = np.where(many, 3 + (rng.random(count) < 0.25), 1 + (rng.random(count) < 0.33))  # noqa: PLR2004 (shares)
-    return _records(
+    return feed_records(
         parameters.naloxone,
         Feed.AMBULANCE_NALOXONE,
         people,
@@ -180,7 +180,7 @@ def _ed(parameters: SimulationParameters, people: People, rng: np.random.Generat
     self_harm = only_here & (rng.random(len(rows)) < parameters.self_harm_share)
     # Registration at the desk, after the journey.
     later = rng.integers(15, 120, len(rows))
-    return _records(
+    return feed_records(
         parameters.ed,
         Feed.ED_PRESENTATIONS,
         people,
@@ -194,12 +194,12 @@ def _ed(parameters: SimulationParameters, people: People, rng: np.random.Generat
 
 def _deaths(parameters: SimulationParameters, people: People, rng: np.random.Generator) -> EventColumns:
     rows = _seen(people, 2)
-    return _records(
+    return feed_records(
         parameters.deaths, Feed.SUSPECTED_DEATHS, people, rows, rng, later=rng.integers(0, 90, len(rows))
     )
 
 
-def _records(  # noqa: PLR0913 (each feed states what it has and the others have not)
+def feed_records(  # noqa: PLR0913 (each feed states what it has and the others have not)
     figures: FeedFigures,
     feed: Feed,
     people: People,

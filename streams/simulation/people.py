@@ -164,7 +164,7 @@ def draw_people(
         person=np.arange(len(day)),
         scene=scene,
         place=place,
-        home=_draw_homes(parameters, places, weights, place, levels, rng),
+        home=draw_homes(parameters, places, weights, place, levels, rng),
         profile=profile,
         pattern=pattern,
         prison=kind < parameters.prison_share,
@@ -244,7 +244,7 @@ def _draw_patterns(rates: Floats, profile: Indices, rng: np.random.Generator) ->
     return pattern
 
 
-def _draw_homes(
+def draw_homes(
     parameters: SimulationParameters,
     places: Places,
     weights: Floats,
