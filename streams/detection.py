@@ -17,18 +17,19 @@ import structlog
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from detectors.baseline import fit_baseline
+from detectors.baseline import Baseline, fit_baseline
 from detectors.budget import Thresholds
 from detectors.completeness import lookback_days
 from detectors.contract import RECENT_DAYS, Detector, Look, Past
 from detectors.fallback import plain_signals
+from detectors.history import CountCube
 from detectors.terrain import terrain_of
 from detectors.zones import Zones, zones_of
 from schemas.clock import Clock, civil_day, monday_of, next_local_time, start_of_day
 from schemas.database import Database
 from schemas.signals import Signal
 from schemas.substances import Taxonomy, default_taxonomy
-from schemas.vocabulary import Jurisdiction, Tier
+from schemas.vocabulary import Feed, Jurisdiction, Tier
 from streams import baselines, jurisdictions
 from streams.asking import BASELINE, Asking, Failure
 from streams.evidence import complete
@@ -262,9 +263,7 @@ class DetectionRuns:
         asking = self._asking[profile.jurisdiction]
         baseline = asking.attempt(
             BASELINE,
-            lambda: fit_baseline(
-                cube, completeness=laws, populations=populations(profile), holidays=bank_holidays(profile)
-            ),
+            lambda: usual(profile, cube, laws),
         )
         if isinstance(baseline, Failure):
             return None, (baseline,)
@@ -280,6 +279,15 @@ class LeaseLostError(RuntimeError):
 
     def __init__(self, jurisdiction: Jurisdiction) -> None:
         super().__init__(f"The detection run of {jurisdiction} outlived its lease and wrote nothing.")
+
+
+def usual(
+    profile: JurisdictionProfile, cube: CountCube, laws: Mapping[Feed, NDArray[np.float64]]
+) -> Baseline:
+    """Return what is usual in a jurisdiction, from its counts: what a week is looked at with, then and looking back."""
+    return fit_baseline(
+        cube, completeness=laws, populations=populations(profile), holidays=bank_holidays(profile)
+    )
 
 
 def populations(profile: JurisdictionProfile) -> NDArray[np.float64]:

@@ -15,6 +15,7 @@ from alerts.attach import attach_or_open, on_evidence_withdrawn
 from alerts.desk import Desk
 from alerts.jobs import channels_of, people_jobs
 from detectors.area_counts import AreaCounts
+from detectors.contract import Detector
 from schemas import migrations
 from schemas.clock import Clock
 from schemas.signals import Signal
@@ -81,6 +82,11 @@ def learnt_of(settings: Settings) -> dict[Jurisdiction, Learnt]:
     }
 
 
+def detectors_of(profile: JurisdictionProfile) -> tuple[Detector, ...]:
+    """Return what a jurisdiction's detection runs ask, in turn; what looks back at them asks the same."""
+    return (AreaCounts(jurisdiction_zones(profile)),)
+
+
 def build(
     settings: Settings,
     clock: Clock,
@@ -137,7 +143,7 @@ def build(
         database,
         clock,
         profiles,
-        detectors={name: (AreaCounts(jurisdiction_zones(profile)),) for name, profile in profiles.items()},
+        detectors={name: detectors_of(profile) for name, profile in profiles.items()},
         thresholds={name: one.counts for name, one in learnt.items()},
         on_signals=on_signals,
         metrics=metrics,
