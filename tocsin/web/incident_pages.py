@@ -18,6 +18,7 @@ from alerts.reading import get_incident, list_incidents
 from schemas.authorise import Action
 from schemas.incidents import Incident, Outcome
 from schemas.vocabulary import Jurisdiction
+from streams import jurisdictions
 from tocsin.web.addresses import INCIDENTS
 from tocsin.web.identity import SentOnPurpose, SignedIn, Visitor, authorise_where_known, places_where
 from tocsin.web.incident_view import incident_lines, incident_view
@@ -49,10 +50,20 @@ def incidents(
         closed = [incident for incident in newest[:PAGE] if not incident.is_open]
         shown_open = incident_lines(connection, still_open, services.desk)
         shown_closed = incident_lines(connection, closed, services.desk)
+        failing = [
+            {
+                "name": services.desk.name_of(place, services.desk.root_of(place)),
+                "since": state.failing_since,
+            }
+            for state in jurisdictions.states(connection)
+            for place in (state.jurisdiction,)
+            if state.failing_since is not None and place in places
+        ]
     # Whoever must answer comes first: not held, then the higher tier.
     shown_open.sort(key=lambda line: (bool(line.held_by), -line.incident.tier.rank))
     context = {
         "open": shown_open,
+        "failing": failing,
         "closed": shown_closed,
         "skip": skip,
         "older": skip + PAGE if len(newest) > PAGE else None,

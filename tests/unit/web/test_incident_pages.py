@@ -19,6 +19,7 @@ from schemas.signals import FeedEvidence
 from schemas.tables import metadata
 from schemas.tables.incidents import incident_escalation
 from schemas.vocabulary import Feed
+from streams import jurisdictions
 from tests.unit.web.house import BASE_URL, ELSEWHERE, KENT, NOW, House, form_token, make_house
 from tocsin.database import SqlDatabase
 
@@ -54,6 +55,21 @@ def test_an_officer_sees_true_figures_sentences_and_who_was_told(house: House) -
     assert "3 suspected deaths" in page
     assert "16 events in Thanet in 2 days where 0.49 were expected." in page
     assert "Incident opened" in page
+
+
+def test_the_list_says_when_detection_is_not_whole(house: House) -> None:
+    officer = house.signed_in("officer", Role.ON_CALL)
+    assert "not whole" not in officer.get("/incidents").text
+    with house.database.write() as connection:
+        jurisdictions.ensure(connection, [KENT])
+        state = jurisdictions.claim(connection, KENT, owner="run", now=NOW, lease=timedelta(minutes=5))
+        assert state is not None
+        jurisdictions.finish(
+            connection, KENT, owner="run", clean_revision=state.dirty_revision, now=NOW, failed=["fusion"]
+        )
+    page = officer.get("/incidents").text
+    assert "Detection is not whole" in page
+    assert "Kent and Medway" in page
 
 
 def test_a_viewer_sees_the_incident_and_no_figure_of_it(house: House) -> None:
