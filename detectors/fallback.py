@@ -29,9 +29,9 @@ WINDOWS = (1, 3)
 BEFORE_DAYS = 28
 """The days before the window that say what is usual."""
 FEWEST = 3
-PAGE_P, REVIEW_P = 1e-6, 1e-4
-"""A jurisdiction of 13 areas and three feeds is tested some 28,000 times a year: one false page in decades if counts were
-Poisson, and few even if they are not."""
+PAGE_P, REVIEW_P = 1e-5, 1e-4
+"""A jurisdiction of 13 areas and three feeds is tested some 30,000 times a year: at most one false page in three years if
+counts are as dispersed as is assumed. A spell without the usual detection is worth that."""
 
 _PRIOR_EVENTS = 0.5
 _DISPERSION = 1.5
