@@ -11,31 +11,26 @@ the feed's calendar, its geography and its dispersion, and moves away from them 
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields
-from datetime import date, timedelta
+from dataclasses import asdict, dataclass, field, fields
+from datetime import date
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.completeness import checked, first_useful_age, share_known
+from detectors.completeness import checked
+from detectors.declared import Covariate, Declared, LevelShift
+from detectors.feed_fit import LARGEST_LOG, SMALLEST_LOG, Asked, fit_feed, training_window
 from detectors.history import CountCube, Series
-from detectors.level import (
-    dispersion_by_moments,
-    level_posterior,
-    local_mean,
-    outbreak_weights,
-    prior_dispersion,
-)
-from detectors.shares import area_shares, population_shares
-from detectors.terms import calendar_terms, fit_shape
+from detectors.shares import population_shares
+from detectors.terms import YEAR, calendar_terms
 from schemas.geography import AreaCode
 from schemas.substances import SubstanceClass
 from schemas.vocabulary import Feed
 
 FloatArray = NDArray[np.float64]
 
-MODEL_VERSION = "area-counts-1"
+MODEL_VERSION = "area-counts-2"
 """Changed whenever the same counts would give another baseline or score: thresholds belong to one version."""
 
 DAYS_BEFORE_PAGING = 56
@@ -43,14 +38,10 @@ DAYS_BEFORE_PAGING = 56
 DAYS_BEFORE_REVIEW = 14
 
 _WEEK = 7
-_SHARE_HALF_LIFE_WEEKS = 104.0
-_EVENTS_FOR_OWN_SHAPE = 200
-"""A class with fewer events keeps its feed's calendar: the penalty would leave little of its own."""
-_PRIOR_EVENTS_A_DAY = 1.0 / 7.0
-"""Level of a feed of which nothing is known: one event a week in the whole jurisdiction."""
-_PRIOR_PLACED_EVENTS = 5.0
 _DECIMALS = 12
-_LARGEST_LOG = 5.0
+_TREND_YEARS = 0.5
+"""A trend is carried on for about half a year at most, whatever lies ahead."""
+_LONGEST_TREND_DAYS = 1092
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +55,21 @@ class ModelSettings:
         late has its first useful age added; a short history gives up at most a quarter.
     most_training_days : int
         Older days are left out.
+    year_days : float
+        Days in a season's year: 365.25, unless the series come from a simulator with years of its own.
     """
 
     guard_days: int = 21
     most_training_days: int = 1092
+    year_days: float = YEAR
 
     def __post_init__(self) -> None:
         if self.guard_days < 0:
             raise ValueError("guard_days must not be negative")
         if self.most_training_days < _WEEK:
             raise ValueError("most_training_days must be at least 7")
+        if not 28 <= self.year_days <= 400:  # noqa: PLR2004
+            raise ValueError(f"year_days must lie from 28 to 400, not {self.year_days}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,11 +85,17 @@ class Baseline:
     history_days : ndarray of int32, shape (n_series,)
         Days since the series' feed gave its first record; 0 when it never did.
     level_shape, level_rate : ndarray of float64, shape (n_series,)
-        Gamma posterior of the level, in events a day on an average day.
+        Gamma posterior of the level, in events a day on an average day, for the week after ``known_until``. What is not
+        known about season, weekday and trend in that week, and how far wrong this time of earlier years went, are in it:
+        ``1 / level_shape`` is the squared relative error of what is expected then.
     half_life_weeks : ndarray of float64, shape (n_series,)
         Memory of the level.
-    terms : ndarray of float64, shape (n_series, 12)
-        Coefficients of the calendar on the log scale.
+    terms : ndarray of float64, shape (n_series, 21)
+        Coefficients of the calendar on the log scale (``detectors/terms.py``).
+    effects : ndarray of float64, shape (n_series, n_effects)
+        Coefficients of what was declared: covariates, then level shifts.
+    trend : ndarray of float64, shape (n_series,)
+        Growth a year just now, on the log scale; 0 where a trend did not predict better than none.
     scale : ndarray of float64, shape (n_series,)
         Log of the calendar's average over a year, taken off so that the level is an average day's.
     dispersion, dispersion_total : ndarray of float64, shape (n_series,)
@@ -101,6 +103,9 @@ class Baseline:
     shares, share_shapes : ndarray of float64, shape (n_series, n_areas)
         Part of the total that falls in each area, and the Gamma shape of what is known about it.
     holidays : tuple of date
+    declared : Declared
+    year_days : float
+        Days in a season's year.
     model_version : str
     """
 
@@ -112,18 +117,27 @@ class Baseline:
     level_rate: FloatArray
     half_life_weeks: FloatArray
     terms: FloatArray
+    effects: FloatArray
+    trend: FloatArray
     scale: FloatArray
     dispersion: FloatArray
     dispersion_total: FloatArray
     shares: FloatArray
     share_shapes: FloatArray
     holidays: tuple[date, ...]
+    declared: Declared = field(default_factory=Declared)
+    year_days: float = YEAR
     model_version: str = MODEL_VERSION
 
     def expected_total(self, first_day: date, n_days: int) -> FloatArray:
         """Return the expected events of the whole jurisdiction, shape (n_series, n_days)."""
-        calendar = calendar_terms(first_day, n_days, self.holidays)
-        shape = np.exp(np.clip(self.terms @ calendar.T - self.scale[:, None], -_LARGEST_LOG, _LARGEST_LOG))
+        calendar = calendar_terms(first_day, n_days, self.holidays, self.year_days)
+        log = self.terms @ calendar.T - self.scale[:, None]
+        if self.declared.names:
+            log += self.effects @ self.declared.columns(first_day, n_days, self.known_until).T
+        if self.trend.any():
+            log += self.trend[:, None] * _damped((first_day - self.known_until).days + np.arange(n_days))
+        shape = np.exp(np.clip(log, SMALLEST_LOG, LARGEST_LOG))
         total: FloatArray = shape * (self.level_shape / self.level_rate)[:, None]
         return total
 
@@ -144,8 +158,9 @@ class Baseline:
             document[item.name] = value.tolist() if isinstance(value, np.ndarray) else value
         document["known_until"] = self.known_until.isoformat()
         document["holidays"] = [day.isoformat() for day in self.holidays]
+        document["declared"] = asdict(self.declared)
         document["series"] = [[feed.value, name.value] for feed, name in self.series]
-        return json.dumps(document, sort_keys=True, separators=(",", ":"))
+        return json.dumps(document, sort_keys=True, separators=(",", ":"), default=str)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -164,6 +179,7 @@ class Baseline:
             document["series"] = tuple(
                 (Feed(feed), SubstanceClass(name)) for feed, name in document["series"]
             )
+            document["declared"] = _declared_from(document["declared"])
             n_series, n_areas = len(document["series"]), len(document["areas"])
             for name, value in document.items():
                 if isinstance(value, list):
@@ -171,9 +187,38 @@ class Baseline:
                     document[name] = np.array(value, dtype=dtype)
             for name in ("shares", "share_shapes"):
                 document[name] = document[name].reshape(n_series, n_areas)
+            document["effects"] = document["effects"].reshape(n_series, document["declared"].names)
             return cls(**document)
         except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
             raise ValueError("text is not a stored baseline") from error
+
+
+def _declared_from(document: dict[str, Any]) -> Declared:
+    return Declared(
+        shifts=tuple(
+            LevelShift(Feed(one["feed"]), date.fromisoformat(one["on"])) for one in document["shifts"]
+        ),
+        covariates=tuple(
+            Covariate(
+                Feed(one["feed"]),
+                one["name"],
+                date.fromisoformat(one["first_day"]),
+                tuple(one["values"]),
+                one["spread"],
+            )
+            for one in document["covariates"]
+        ),
+    )
+
+
+def _damped(days: NDArray[np.int_]) -> FloatArray:
+    """Return the years that a trend acts over: as many as pass, but ever less of those to come.
+
+    A slope that is carried on for ever overshoots (Gardner and McKenzie 1985, Management Science 31:1237).
+    """
+    ahead = _TREND_YEARS * -np.expm1(-np.maximum(days, 0) / (365.25 * _TREND_YEARS))
+    years: FloatArray = np.where(days > 0, ahead, np.maximum(days, -_LONGEST_TREND_DAYS) / 365.25)
+    return years
 
 
 def fit_baseline(
@@ -183,6 +228,8 @@ def fit_baseline(
     populations: FloatArray,
     holidays: Collection[date] = (),
     settings: ModelSettings | None = None,
+    declared: Declared | None = None,
+    previous: Baseline | None = None,
 ) -> Baseline:
     """Fit the baseline of a jurisdiction from what was known at the end of the cube's last day.
 
@@ -198,11 +245,28 @@ def fit_baseline(
     holidays : collection of date
         Bank holidays over the history and the weeks to come.
     settings : ModelSettings, optional
+    declared : Declared, optional
+        Changed definitions and measured causes.
+    previous : Baseline, optional
+        Last week's. The fit begins where it ended, which saves time and changes nothing; one of other areas or series
+        is not used.
 
     Raises
     ------
     ValueError
         If an argument is negative, not a number or of the wrong shape; the message names it.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> import numpy as np
+    >>> from schemas.geography import AreaCode
+    >>> series = ((Feed.AMBULANCE_NALOXONE, SubstanceClass.ANY),)
+    >>> counts = np.full((1, 364, 2), 3, dtype=np.int32)
+    >>> cube = CountCube(date(2024, 1, 1), (AreaCode("E07000114"),), series, counts)
+    >>> baseline = fit_baseline(cube, completeness={}, populations=np.array([140_600.0]))
+    >>> float(baseline.expected_total(date(2024, 12, 30), 7).round().max())
+    3.0
     """
     chosen = settings or ModelSettings()
     cube.refuse_negative()
@@ -210,175 +274,45 @@ def fit_baseline(
     laws = checked(completeness, feeds)
     people = population_shares(populations)
     if people.shape != (len(cube.areas),):
-        raise ValueError("populations must hold one number for each area")
+        raise ValueError(
+            f"populations must have the shape ({len(cube.areas)},), one for each area, not {people.shape}"
+        )
+    asked = Asked(people, frozenset(holidays), declared or Declared(), chosen.year_days)
+    last = cube.last_day
     parts: dict[str, FloatArray] = {}
     history_days = np.zeros(len(cube.series), dtype=np.int32)
+    earlier = _earlier(previous, cube, asked.declared)
     for feed in feeds:
         rows = np.array([index for index, series in enumerate(cube.series) if series[0] is feed])
-        names = [cube.series[index][1] for index in rows]
-        window = _training_window(cube, rows, laws[feed], chosen)
+        window = training_window(
+            cube,
+            rows,
+            laws[feed],
+            guard_days=chosen.guard_days,
+            most_training_days=chosen.most_training_days,
+            shift=asked.declared.last_shift(feed, last),
+        )
         history_days[rows] = window.history_days
-        fitted = _fit_feed(cube, rows, names, window, people, holidays)
+        fitted = fit_feed(cube, rows, window, asked, None if earlier is None else earlier[rows])
         for name, value in fitted.items():
             parts.setdefault(name, np.zeros((len(cube.series), *value.shape[1:])))[rows] = np.round(
                 value, _DECIMALS
             )
-    last = cube.last_day
     return Baseline(
         known_until=last,
         areas=cube.areas,
         series=cube.series,
         history_days=history_days,
         # A year on either side of now: what a chart looks back on and what the coming week may need.
-        holidays=tuple(sorted(day for day in set(holidays) if abs((day - last).days) <= 400)),  # noqa: PLR2004
+        holidays=tuple(sorted(day for day in asked.holidays if abs((day - last).days) <= 400)),  # noqa: PLR2004
+        declared=asked.declared,
+        year_days=chosen.year_days,
         **parts,  # type: ignore[arg-type]  # every part is an array of the field it is named after
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Window:
-    """The days that teach a feed's baseline: from ``start`` up to, not including, ``end``."""
-
-    start: int
-    end: int
-    history_days: int
-    guard_weeks: float
-    law: FloatArray
-
-
-def _training_window(
-    cube: CountCube, rows: NDArray[np.int_], law: FloatArray, settings: ModelSettings
-) -> _Window:
-    seen = np.flatnonzero(cube.counts[rows, :, -1].any(axis=0))
-    if not seen.size:
-        return _Window(cube.n_days, cube.n_days, 0, 0.0, law)
-    first = int(seen[0])
-    history_days = cube.n_days - first
-    late = first_useful_age(law)
-    guard = min(settings.guard_days + late, history_days // 4)
-    end = cube.n_days - guard
-    # The day of the first record is there because of that record: counting it would raise a sparse feed's level.
-    start = max(min(first + 1, end), end - settings.most_training_days)
-    return _Window(start, end, history_days, guard / _WEEK, law)
-
-
-def _fit_feed(
-    cube: CountCube,
-    rows: NDArray[np.int_],
-    names: list[SubstanceClass],
-    window: _Window,
-    people: FloatArray,
-    holidays: Collection[date],
-) -> dict[str, FloatArray]:
-    """Fit every series of one feed: first the feed's own total, then each class leaning on it."""
-    counts = cube.counts[rows, window.start : window.end]
-    n_days = window.end - window.start
-    ages = cube.n_days - 1 - np.arange(window.start, window.end)
-    known = share_known(window.law, ages)
-    total = counts[:, :, -1].astype(np.float64)
-    whole = names.index(SubstanceClass.ANY) if SubstanceClass.ANY in names else None
-    feed_total = total[whole] if whole is not None else total.sum(axis=0)
-    weeks = _week_starts(n_days)
-    calendar = calendar_terms(cube.first_day + timedelta(days=window.start), n_days, holidays)
-
-    flat = np.broadcast_to(_by_week(known[None, :], weeks), (len(names), weeks.size))
-    by_week = _by_week(total, weeks)
-    trust = outbreak_weights(by_week, flat)
-    feed_by_week = _by_week(feed_total[None, :], weeks)
-    feed_trust = trust[whole] if whole is not None else outbreak_weights(feed_by_week, flat[:1])[0]
-    feed_mean = local_mean(feed_by_week, flat[:1], feed_trust[None])
-    spread = dispersion_by_moments(feed_by_week, feed_mean, feed_trust[None], prior_dispersion(1))
-    per_day = np.repeat(np.arange(weeks.size), np.diff(np.append(weeks, n_days)))
-    terms, scale = _shapes(
-        total, feed_total, known, trust[:, per_day], feed_trust[per_day], calendar, float(spread[0]), whole
-    )
-
-    exposure = _by_week(np.exp(terms @ calendar.T - scale[:, None]) * known, weeks)
-    mean = local_mean(by_week, exposure, trust)
-    dispersion_total = dispersion_by_moments(by_week, mean, trust, np.repeat(spread, len(names)))
-    feed_rate = (feed_total.sum() + 0.5) / (known.sum() + 0.5 / _PRIOR_EVENTS_A_DAY)
-    prior_rate = np.full(len(names), feed_rate / len(names))
-    if whole is not None:
-        prior_rate[whole] = _PRIOR_EVENTS_A_DAY
-    shape, rate, half_life = level_posterior(
-        trust * by_week, trust * exposure, dispersion_total, prior_rate, window.guard_weeks
-    )
-
-    placed_counts = counts[:, :, :-1]
-    by_area: FloatArray = (
-        np.add.reduceat(placed_counts, weeks, axis=1) if weeks.size else placed_counts[:, :0]
-    ).astype(np.float64)
-    memory = 0.5 ** (np.arange(weeks.size)[::-1] / _SHARE_HALF_LIFE_WEEKS)
-    placed = np.einsum("kw,kwa->ka", trust * memory, by_area)
-    counted = (trust * memory * by_week).sum(axis=1)
-    shares, share_shapes = _shares(placed, counted, whole, people)
-    area_mean = mean[:, :, None] * shares[:, None, :]
-    weight = np.broadcast_to(trust[:, :, None], area_mean.shape)
-    area_prior = prior_dispersion(1)
-    if whole is not None:
-        area_prior = dispersion_by_moments(by_area[[whole]], area_mean[[whole]], weight[[whole]], area_prior)
-    dispersion = dispersion_by_moments(by_area, area_mean, weight, np.repeat(area_prior, len(names)))
-    return {
-        "level_shape": shape,
-        "level_rate": rate,
-        "half_life_weeks": half_life,
-        "terms": terms,
-        "scale": scale,
-        "dispersion": dispersion,
-        "dispersion_total": dispersion_total,
-        "shares": shares,
-        "share_shapes": share_shapes,
-    }
-
-
-def _shapes(
-    total: FloatArray,
-    feed_total: FloatArray,
-    known: FloatArray,
-    trust: FloatArray,
-    feed_trust: FloatArray,
-    calendar: FloatArray,
-    dispersion: float,
-    whole: int | None,
-) -> tuple[FloatArray, FloatArray]:
-    """Return the calendar's coefficients of every series and the log of their yearly average."""
-    feed_terms = fit_shape(feed_total, known, feed_trust, calendar, dispersion)
-    terms = np.tile(feed_terms, (total.shape[0], 1))
-    usual = known * np.exp(calendar @ feed_terms)
-    for index in np.flatnonzero(total.sum(axis=1) >= _EVENTS_FOR_OWN_SHAPE):
-        if index != whole:
-            terms[index] += fit_shape(total[index], usual, trust[index], calendar, dispersion)
-    # Any leap year will do: it only fixes what "an average day" means.
-    year = calendar_terms(date(2024, 1, 1), 366, ())
-    return terms, np.log(np.exp(terms @ year.T).mean(axis=1))
-
-
-def _shares(
-    placed: FloatArray, counted: FloatArray, whole: int | None, people: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Return each area's share of all events of a series, placed or not, and the Gamma shape of what is known."""
-    feed_placed, feed_counted = (
-        (placed[whole], counted[whole]) if whole is not None else (placed.sum(axis=0), counted.sum())
-    )
-    feed_part = (feed_placed.sum() + 1.0) / (feed_counted + 1.0)
-    feed_shares, feed_shapes = area_shares(feed_placed[None, :], people)
-    shares, shapes = area_shares(placed, feed_shares[0])
-    part = (placed.sum(axis=1) + _PRIOR_PLACED_EVENTS * feed_part) / (counted + _PRIOR_PLACED_EVENTS)
-    if whole is not None:
-        shares[whole], shapes[whole] = feed_shares[0], feed_shapes[0]
-    return shares * part[:, None], shapes
-
-
-def _week_starts(n_days: int) -> NDArray[np.int_]:
-    """Index of the first day of each block of seven days, counted back from the end (the oldest may be shorter)."""
-    if not n_days:
-        return np.zeros(0, dtype=np.int_)
-    rest = n_days % _WEEK
-    return np.concatenate([[0], np.arange(rest, n_days, _WEEK)]) if rest else np.arange(0, n_days, _WEEK)
-
-
-def _by_week(values: FloatArray, weeks: NDArray[np.int_]) -> FloatArray:
-    if not weeks.size:
-        return np.zeros((values.shape[0], 0))
-    summed: FloatArray = np.add.reduceat(values, weeks, axis=1)
-    return summed
+def _earlier(previous: Baseline | None, cube: CountCube, declared: Declared) -> FloatArray | None:
+    """Return last week's coefficients: calendar, trend, declared effects."""
+    if previous is None or previous.series != cube.series or previous.effects.shape[1] != declared.names:
+        return None
+    return np.hstack([previous.terms, previous.trend[:, None], previous.effects])

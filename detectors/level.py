@@ -11,7 +11,10 @@ what drift allows. How long the memory is, each series says itself: the half-lif
 would have been predicted best from the weeks before the guard.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 from scipy.special import gammaln
@@ -44,6 +47,13 @@ _ABSURD = 4.0
 _FEWEST_IN_OUTBREAK = 3
 """Below this a residual only says that the series is sparse; weighing such weeks down would teach it zero."""
 
+WEEKS_A_YEAR = 52
+_SAME_TIME_WEEKS = 2
+_FEWEST_OTHER_YEARS = 2
+
+TREND_ODDS = 2.0
+"""Log odds against a trend: the weeks must have been predicted better with it by more than a factor of e squared."""
+
 _PRIOR_DISPERSION = 1.2
 _PRIOR_DISPERSION_EVENTS = 50.0
 MOST_DISPERSION = 20.0
@@ -65,6 +75,9 @@ def outbreak_weights(counts: FloatArray, exposure: FloatArray) -> FloatArray:
     ``s = 3 (y**(2/3) - m**(2/3)) / (2 sqrt(dispersion) m**(1/6))``; the weight is that of Noufaily et al. 2013. The
     dispersion is that of the middle half of the residuals, and the mean is taken with absurd weeks cut down, so that one
     such week can neither hide itself nor make its neighbours look empty.
+
+    A rise that came back at the same time of at least half of the other years (two or more) is a season, whatever its
+    residual, and keeps its weight: winter influenza would otherwise never become usual.
     """
     if not counts.shape[1]:
         return np.ones(counts.shape)
@@ -74,14 +87,38 @@ def outbreak_weights(counts: FloatArray, exposure: FloatArray) -> FloatArray:
     low, high = np.quantile(residual, (0.25, 0.75), axis=1, keepdims=True)
     residual = residual / np.maximum((high - low) / _NORMAL_QUARTILES, 1.0)
     outbreak = (residual > OUTBREAK_RESIDUAL) & (counts >= _FEWEST_IN_OUTBREAK) & (exposure > 0)
+    outbreak &= ~_comes_back(outbreak)
     weights: FloatArray = np.where(outbreak, 1.0 / np.maximum(residual, 1.0) ** 2, 1.0)
     # The squared count of an absurd week would outgrow its weight.
     weights[outbreak & (residual > _HOPELESS_RESIDUAL)] = 0.0
     return weights
 
 
+def _comes_back(outbreak: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which weeks were high in at least half of the other years too, within two weeks of the same time."""
+    weeks = outbreak.shape[1]
+    if weeks <= 2 * WEEKS_A_YEAR or not outbreak.any():
+        return np.zeros(outbreak.shape, dtype=bool)
+    near = np.pad(outbreak, ((0, 0), (_SAME_TIME_WEEKS, _SAME_TIME_WEEKS)))
+    around = np.asarray(sliding_window_view(near, 2 * _SAME_TIME_WEEKS + 1, axis=1).any(axis=2))
+    again = np.zeros(outbreak.shape)
+    years = np.zeros(weeks)
+    for away in range(WEEKS_A_YEAR, weeks, WEEKS_A_YEAR):
+        again[:, away:] += around[:, :-away]
+        years[away:] += 1
+        again[:, :-away] += around[:, away:]
+        years[:-away] += 1
+    found: NDArray[np.bool_] = (years >= _FEWEST_OTHER_YEARS) & (2 * again >= years)
+    return found
+
+
 def dispersion_by_moments(
-    counts: FloatArray, mean: FloatArray, weights: FloatArray, prior: FloatArray
+    counts: FloatArray,
+    mean: FloatArray,
+    weights: FloatArray,
+    prior: FloatArray,
+    *,
+    own_share: float = 1.0 / (2 * _NEIGHBOUR_WEEKS + 1),
 ) -> FloatArray:
     """Return variance over mean for each series, at least 1, shrunk towards ``prior`` by the weight of 50 events.
 
@@ -89,7 +126,7 @@ def dispersion_by_moments(
     of the single ratios does not: Farrington 1995, Biometrika 82:309).
     """
     events = mean.reshape(mean.shape[0], -1).sum(axis=1)
-    excess = _moment(counts, mean, weights) - 1.0
+    excess = _moment(counts, mean, weights) / (1.0 - own_share) - 1.0
     shrunk = (events * excess + _PRIOR_DISPERSION_EVENTS * (prior - 1.0)) / (
         events + _PRIOR_DISPERSION_EVENTS
     )
@@ -102,14 +139,40 @@ def prior_dispersion(n_series: int) -> FloatArray:
     return np.full(n_series, _PRIOR_DISPERSION)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Level:
+    """Levels as they stand now, and how well the same rule would have predicted the past.
+
+    Attributes
+    ----------
+    shape, rate : ndarray of float64, shape (n_series,)
+        Gamma posterior.
+    half_life : ndarray of float64, shape (n_series,)
+        Weeks.
+    trended : ndarray of bool, shape (n_series,)
+        Whether the exposure with a trend predicted better.
+    forecast, variance : ndarray of float64, shape (n_series, n_weeks)
+        What each week would have been predicted from the weeks before its guard; NaN where none came before.
+    """
+
+    shape: FloatArray
+    rate: FloatArray
+    half_life: FloatArray
+    trended: NDArray[np.bool_]
+    forecast: FloatArray
+    variance: FloatArray
+
+
 def level_posterior(
     counts: FloatArray,
     exposure: FloatArray,
     dispersion: FloatArray,
     prior_rate: FloatArray,
     guard_weeks: float,
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return the Gamma posterior (shape, rate) of each series' level just now, and its half-life in weeks.
+    *,
+    trended: FloatArray | None = None,
+) -> Level:
+    """Return the level of each series just now, with the memory under which its weeks were predicted best.
 
     Parameters
     ----------
@@ -121,55 +184,67 @@ def level_posterior(
         Level before anything was seen, in events per unit of exposure; above 0.
     guard_weeks : float
         How long ago the last week ended: what it taught has faded that much.
+    trended : ndarray of float64, shape (n_series, n_weeks), optional
+        The exposure under each series' trend, which is 1 now. It is used where it predicts better by ``TREND_ODDS``.
     """
+    n_series, n_weeks = counts.shape
     prior_exposure = PRIOR_EVENTS / prior_rate
-    steps = int(np.ceil(guard_weeks))
-    gain = np.empty((HALF_LIVES.size, counts.shape[0]))
-    ends: list[tuple[FloatArray, FloatArray]] = []
+    steps = int(np.ceil(guard_weeks)) + 1
+    ahead = slice(min(steps, n_weeks), n_weeks)
+    bases = [exposure] if trended is None else [exposure, trended]
+    memories = len(HALF_LIVES)
+    seen = np.empty((memories, n_series, n_weeks))
+    basis = np.empty((len(bases), memories, n_series, n_weeks))
     for index, half_life in enumerate(HALF_LIVES):
         keep = 0.5 ** (1.0 / half_life)
-        seen = lfilter([1.0], [1.0, -keep], counts / dispersion[:, None], axis=1)
-        basis = lfilter([1.0], [1.0, -keep], exposure / dispersion[:, None], axis=1)
-        fade = keep**guard_weeks
-        ends.append((_last(seen) * fade, _last(basis) * fade))
-        lagged = max(counts.shape[1] - steps - 1, 0)
-        shape = seen[:, :lagged] * fade + PRIOR_EVENTS
-        rate = basis[:, :lagged] * fade + prior_exposure[:, None]
-        fit = _negative_binomial_log(
-            counts[:, steps + 1 :], exposure[:, steps + 1 :], shape, rate, dispersion
-        )
-        gain[index] = fit.sum(axis=1) - _LOG_ODDS_PER_DOUBLING * abs(np.log2(half_life / _FAVOURED_HALF_LIFE))
-    best = gain.argmax(axis=0)
-    every = np.arange(counts.shape[0])
-    shape = np.stack([end[0] for end in ends])[best, every] + PRIOR_EVENTS
-    rate = np.stack([end[1] for end in ends])[best, every] + prior_exposure
-    return shape, rate, HALF_LIVES[best]
+        seen[index] = lfilter([1.0], [1.0, -keep], counts / dispersion[:, None], axis=1)
+        for which, one in enumerate(bases):
+            basis[which, index] = lfilter([1.0], [1.0, -keep], one / dispersion[:, None], axis=1)
+    fade = (0.5 ** (guard_weeks / HALF_LIVES))[:, None, None]
+    shape = seen * fade + PRIOR_EVENTS
+    rate = basis * fade + prior_exposure[:, None]
+    lagged = max(n_weeks - steps, 0)
+    exposed = np.stack(bases)[:, None, :, ahead]
+    mean = np.maximum(exposed * shape[:, :, :lagged] / rate[..., :lagged], 1e-12)
+    fit = _negative_binomial_log(counts[:, ahead], mean, shape[:, :, :lagged], dispersion)
+    gain = np.where(exposed > 0, fit, 0.0).sum(axis=3)
+    gain -= _LOG_ODDS_PER_DOUBLING * abs(np.log2(HALF_LIVES / _FAVOURED_HALF_LIFE))[:, None]
+    gain[1:] -= TREND_ODDS
+    best = gain.reshape(-1, n_series).argmax(axis=0)
+    which, memory = np.divmod(best, memories)
+    every = np.arange(n_series)
+    forecast, variance = np.full((2, n_series, n_weeks), np.nan)
+    forecast[:, ahead] = mean[which, memory, every]
+    variance[:, ahead] = (
+        dispersion[:, None] * forecast[:, ahead] + forecast[:, ahead] ** 2 / shape[memory, every][:, :lagged]
+    )
+    variance[:, ahead][exposed[0, 0] <= 0] = np.nan
+    if n_weeks:
+        now, per_unit = shape[memory, every, -1], rate[which, memory, every, -1]
+    else:
+        now, per_unit = np.full(n_series, PRIOR_EVENTS), prior_exposure
+    return Level(now, per_unit, HALF_LIVES[memory], which == 1, forecast, variance)
 
 
 def _negative_binomial_log(
-    counts: FloatArray, exposure: FloatArray, shape: FloatArray, rate: FloatArray, dispersion: FloatArray
+    counts: FloatArray, mean: FloatArray, shape: FloatArray, dispersion: FloatArray
 ) -> FloatArray:
-    """Log probability of each count when its mean is Gamma(shape, rate) times exposure and the counts spread more."""
-    mean = np.maximum(exposure * shape / rate, 1e-12)
+    """Log probability of each count, less what depends on the count alone: Gamma(shape) level, dispersed counts."""
     size = mean / ((dispersion[:, None] - 1.0) + mean / shape)
     value: FloatArray = (
         gammaln(counts + size)
         - gammaln(size)
-        - gammaln(counts + 1.0)
         + size * np.log(size / (size + mean))
         + counts * np.log(mean / (size + mean))
     )
-    counted: FloatArray = np.where(exposure > 0, value, 0.0)
-    return counted
+    return value
 
 
 def _moment(counts: FloatArray, mean: FloatArray, weights: FloatArray) -> FloatArray:
     rows = counts.shape[0]
     squares = (weights * (counts - mean) ** 2).reshape(rows, -1).sum(axis=1)
     total = (weights * mean).reshape(rows, -1).sum(axis=1)
-    # A week is itself one of the 17 that its local mean is taken over.
-    own_share = 1.0 - 1.0 / (2 * _NEIGHBOUR_WEEKS + 1)
-    moment: FloatArray = np.maximum(squares / np.maximum(total, 1e-9) / own_share, 1.0)
+    moment: FloatArray = squares / np.maximum(total, 1e-9)
     return moment
 
 
@@ -186,8 +261,3 @@ def _half_event_exposure(counts: FloatArray, exposure: FloatArray) -> FloatArray
     """Exposure in which the whole history would give half an event: the local level leans that far on the long one."""
     total: FloatArray = 0.5 * (exposure.sum(axis=1) + 1.0) / (counts.sum(axis=1) + 0.5)
     return total[:, None]
-
-
-def _last(values: FloatArray) -> FloatArray:
-    last: FloatArray = values[:, -1] if values.shape[1] else np.zeros(values.shape[0])
-    return last
