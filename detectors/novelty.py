@@ -73,13 +73,12 @@ class Novelty:
                 f"learnt must be what {self.name} learnt: {error.error_count()} errors"
             ) from error
         found: list[Finding] = []
-        joined = {}
-        for question in self._questions(look.sightings, past):
+        questions = {item.feed: item for item in self._questions(look.sightings, past)}
+        for question in questions.values():
             found += findings(question)
-            joined[question.feed] = bool((question.window.copies > 1).any())
         floor = look.thresholds.lowest(self.family)
         signals = [
-            self._signal(look, past, item, joined=joined[item.feed])
+            self._signal(look, questions[item.feed], item)
             for item in strongest(found, self.terrain.root)
             if item.score >= floor
         ]
@@ -105,14 +104,16 @@ class Novelty:
             )
         return questions
 
-    def _signal(self, look: Look, past: NoveltyPast, item: Finding, *, joined: bool) -> Signal | None:
+    def _signal(self, look: Look, question: Question, item: Finding) -> Signal | None:
         reached = look.thresholds.disposition(self.family, item.score)
         if reached is None:
             return None
         tier = Tier.REVIEW if reached is Tier.PAGE else reached
         recurrence = look.thresholds.recurrence(self.family, item.score)
         first, today = window_of(look.today)
-        sentence = sentence_for(item, today, past.feeds[item.feed].first_day, look.names, joined=joined)
+        sentence = sentence_for(
+            item, today, question.past.first_day, look.names, joined=question.is_joined(item)
+        )
         return Signal(
             jurisdiction=look.jurisdiction,
             detector=self.name,

@@ -133,6 +133,15 @@ class Question:
         """Days from the feed's first record to the window."""
         return (self.window_from - self.past.first_day).days
 
+    def is_joined(self, finding: Finding) -> bool:
+        """Return whether records that may be one seizure count as one among what a finding is about."""
+        about = self.window.copies > 1
+        if finding.sold is not None:
+            about &= self.window.sold[:, NAMED.index(finding.sold)]
+        if finding.place != self.terrain.root:
+            about &= self.window.area == self.terrain.areas.index(finding.place)
+        return bool(about.any())
+
 
 def findings(question: Question) -> list[Finding]:
     """Return everything that the rules have to say, in no order."""
