@@ -21,6 +21,7 @@ COMMANDS = {
     "run": "service:run",
     "demo": "service:demo",
     "replay": "replay:replay",
+    "explain": "explain:explain",
     "load": "load:load",
     "db": "database:db",
     "incidents": "incidents:incidents",

@@ -87,3 +87,21 @@ def said(result: Result) -> str:
     lines = [line for line in result.stderr.splitlines() if line]
     assert len(lines) == 1, result.stderr
     return lines[0]
+
+
+@pytest.fixture(scope="session")
+def _seeded_once(_made_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tocsin.settings import read_settings
+
+    from . import seeded
+
+    folder = Path(shutil.copytree(_made_once, tmp_path_factory.mktemp("seeded") / "kent"))
+    seeded.play(read_settings(folder / "tocsin.toml"))
+    return folder
+
+
+@pytest.fixture
+def seeded_folder(_seeded_once: Path, folder: Path) -> Path:
+    """The folder of the test, with a year of records in its database and a cluster that was found (``seeded.py``)."""
+    shutil.rmtree(folder)
+    return Path(shutil.copytree(_seeded_once, folder))
