@@ -36,7 +36,7 @@ _TRAINING_DAYS = 3 * 365
 _COUNTED_DAYS = 5 * 365
 _WATCHED_DAYS = 182
 _MOST_DAYS = 1826
-_FEWEST_SCORE = -1.0
+_LEAST_SCORE = 0.0
 _REVIEWS = (4.0, 10.0)
 _MONTHLY = (1, 2, 3, 5)
 
@@ -79,7 +79,7 @@ class Ground:
 
     def _empty_look(self, history: Sightings) -> Look:
         cube = self._cube(history)
-        lax = FamilyThresholds(scores={Tier.RECORD: _FEWEST_SCORE})
+        lax = FamilyThresholds(scores={Tier.RECORD: _LEAST_SCORE})
         return Look(
             jurisdiction=Jurisdiction("kent-and-medway"),
             cube=cube,
@@ -116,7 +116,9 @@ def measure(seed: int, runs: int | None) -> tuple[Sequence[Figure], str]:
         delays = [best for best, _ in tried]
         first = median(day for _, day in tried)
         for reviews in _REVIEWS:
-            threshold = next(score for score in np.arange(_FEWEST_SCORE, 9, 0.05) if rate(score) <= reviews)
+            # From above: low scores join episodes as fast as they add them.
+            grid = np.arange(9, _LEAST_SCORE, -0.05)
+            threshold = next((s + 0.05 for s in grid if rate(float(s)) > reviews), _LEAST_SCORE)
             days = [_delay(item, float(threshold)) for item in delays]
             figures.append(
                 Figure(
@@ -161,7 +163,7 @@ def _alarms(signals: Sequence[tuple[int, Signal]], terrain: Terrain) -> list[Ala
 def _first_found(
     ground: Ground, history: Sightings, monthly: int, rng: np.random.Generator
 ) -> tuple[Mapping[int, float], int]:
-    """Return the best score of each day from the outbreak's first to half a year later, and the day on which its first sample was known."""
+    """Return the best score of each day of the outbreak, and the day on which its first sample was known."""
     start = int(rng.integers(_TRAINING_DAYS, history.n_days - _WATCHED_DAYS - 1))
     day = np.sort(rng.integers(start, start + _WATCHED_DAYS, rng.poisson(monthly * _WATCHED_DAYS / 30.4)))
     own = np.flatnonzero(history.feed == FEEDS.index(Feed.DRUG_CHECKING))

@@ -22,6 +22,7 @@ from scipy.stats import nbinom
 
 from detectors.area_counts import plain_number
 from detectors.contract import Look, Past
+from detectors.episodes import Alarm
 from detectors.multivariate_features import LAGS, Features, features_as_known, features_of, feeds_of
 from detectors.multivariate_forest import Forest, forest_of
 from detectors.novelty_words import day_words
@@ -41,6 +42,9 @@ GUARD_DAYS = 21
 MOST_ROWS = 1000
 FEWEST_DAYS = 84
 """Twelve weeks of whole windows: with less there is no tail to read."""
+
+LOWEST_MULTIVARIATE = 1.0
+"""Below this chance alone isolates some area in more than one of ten looks."""
 
 _FEWEST = 2
 _DECIMALS = 3
@@ -116,8 +120,20 @@ class Multivariate:
         ValueError
             If what was learnt is not this detector's, or the look's arrays are impossible.
         """
+        floor = max(look.thresholds.lowest(self.family), LOWEST_MULTIVARIATE)
+        return [self._signal(look, feeds, seen, item) for feeds, seen, item in self._tellings(look, floor)]
+
+    def alarms(self, look: Look, day: int) -> list[Alarm]:
+        """Return the same areas as calibration counts them; ``day`` is the index of the look's day."""
+        return [
+            Alarm(day, LAGS[item.lag], item.score, 1 << item.area, SubstanceClass.ANY, may_page=False)
+            for _, _, item in self._tellings(look, LOWEST_MULTIVARIATE)
+        ]
+
+    def _tellings(self, look: Look, floor: float) -> list[tuple[tuple[Feed, ...], Features, _Standing]]:
+        """Return the areas that reach the floor, strongest first, with the features of all areas."""
         learnt = look.learnt.get(self.name)
-        if learnt is None:
+        if learnt is None or not math.isfinite(floor):
             return []
         try:
             trained = Trained.model_validate(learnt)
@@ -132,11 +148,9 @@ class Multivariate:
             raise ValueError("learnt must be of feeds that the cube has a series of all events for")
         forest = forest_of(np.array(trained.rows))
         seen = features_of(look.cube, look.baseline, look.completeness, trained.feeds)
-        floor = look.thresholds.lowest(self.family)
-        found = sorted(
-            _standing(forest, seen, floor), key=lambda item: (-item.score, look.cube.areas[item.area])
-        )
-        return [self._signal(look, trained.feeds, seen, item) for item in found]
+        found = _standing(forest, seen, floor)
+        found.sort(key=lambda item: (-item.score, look.cube.areas[item.area]))
+        return [(trained.feeds, seen, item) for item in found]
 
     def _signal(self, look: Look, feeds: tuple[Feed, ...], seen: Features, item: _Standing) -> Signal:
         reached = look.thresholds.disposition(self.family, item.score) or Tier.RECORD

@@ -10,12 +10,11 @@ never told. Events do not say which samples are of one seizure (``novelty_histor
 whether a class that a death names was found by a laboratory or suspected by whoever was there.
 """
 
-from datetime import timedelta
-
 from pydantic import JsonValue, ValidationError
 
 from detectors.contract import Look, Past
-from detectors.novelty_history import NoveltyPast, learn_past, observed_in
+from detectors.episodes import Alarm
+from detectors.novelty_history import WINDOW_DAYS, NoveltyPast, learn_past, observed_in
 from detectors.novelty_rules import Finding, Question, findings, strongest, window_of
 from detectors.novelty_words import sentence_for
 from detectors.sightings import Sightings
@@ -27,6 +26,9 @@ from schemas.vocabulary import Tier
 
 NOVELTY = "novelty"
 MODEL_VERSION = "novelty-1"
+
+LOWEST_NOVELTY = 0.0
+"""Below this a rule finds as much by chance in every window."""
 
 
 class Novelty:
@@ -55,7 +57,8 @@ class Novelty:
     def detect(self, look: Look) -> list[Signal]:
         """Return today's signals, strongest first: one for each class and place, and for each mis-sold pair.
 
-        Without events, or before anything was learnt, it finds nothing.
+        Without events, or before anything was learnt, it finds nothing. ``newest_evidence_at`` and ``evidence`` are
+        filled in by the caller, as for every detector of counts.
 
         Raises
         ------
@@ -63,6 +66,23 @@ class Novelty:
             If the events are of other areas than the terrain or end on another day than the look, or if what was
             learnt is not this detector's.
         """
+        floor = max(look.thresholds.lowest(self.family), LOWEST_NOVELTY)
+        signals = (self._signal(look, question, item) for question, item in self._tellings(look, floor))
+        return [signal for signal in signals if signal is not None]
+
+    def alarms(self, look: Look, day: int) -> list[Alarm]:
+        """Return the same findings as calibration counts them; ``day`` is the index of the look's day."""
+        every = (1 << max(len(self.terrain.areas), 1)) - 1
+        bits = {code: 1 << index for index, code in enumerate(self.terrain.areas)} | {
+            self.terrain.root: every
+        }
+        return [
+            Alarm(day, WINDOW_DAYS, item.score, bits[item.place], item.substance_class, may_page=False)
+            for _, item in self._tellings(look, LOWEST_NOVELTY)
+        ]
+
+    def _tellings(self, look: Look, floor: float) -> list[tuple[Question, Finding]]:
+        """Return the findings that stand and reach the floor, strongest first, each with what it was asked of."""
         if look.sightings is None or look.learnt.get(self.name) is None:
             return []
         self._refuse_others(look.sightings, look.today.toordinal(), "look")
@@ -72,17 +92,10 @@ class Novelty:
             raise ValueError(
                 f"learnt must be what {self.name} learnt: {error.error_count()} errors"
             ) from error
-        found: list[Finding] = []
         questions = {item.feed: item for item in self._questions(look.sightings, past)}
-        for question in questions.values():
-            found += findings(question)
-        floor = look.thresholds.lowest(self.family)
-        signals = [
-            self._signal(look, questions[item.feed], item)
-            for item in strongest(found, self.terrain.root)
-            if item.score >= floor
-        ]
-        return [signal for signal in signals if signal is not None]
+        found = [item for question in questions.values() for item in findings(question)]
+        standing = strongest(found, self.terrain.root)
+        return [(questions[item.feed], item) for item in standing if item.score >= floor]
 
     def _questions(self, sightings: Sightings, past: NoveltyPast) -> list[Question]:
         first, _ = window_of(sightings.last_day)
@@ -141,7 +154,7 @@ class Novelty:
                 "gap_tested": item.gap,
                 "cells": item.cells,
                 "declared": item.declared,
-                "window_days": (today - first + timedelta(days=1)).days,
+                "window_days": WINDOW_DAYS,
                 "held_from": reached.value if tier is not reached else "",
                 "recurrence_extrapolated": recurrence.extrapolated,
                 "recurrence_capped": recurrence.capped,
