@@ -22,6 +22,7 @@ from pydantic import SecretStr
 from rich.console import Console
 
 from alerts.settings import AlertsSettings, Contact, LinkSettings
+from detectors.budget import Budget
 from detectors.calibration import Played, Setup, learn, play
 from detectors.tripwire_thresholds import TripwireThresholds
 from schemas.clock import civil_day
@@ -223,8 +224,44 @@ def calibrate(
     counted = [_counted(arrival, profile, taxonomy) for arrival in history]
     stated = uncalibrated(profile.jurisdiction)
     stated = stated.model_copy(update={"tripwires": without_ordinary_supply(stated.tripwires, counted)})
-    if request.calibration_years == 0 or len(history) < _FEWEST_TO_LEARN_FROM:
+    if request.calibration_years == 0 or len(history) < FEWEST_TO_LEARN_FROM:
         return stated
+    return learn_from(
+        counted,
+        profile,
+        stated,
+        years=request.calibration_years,
+        seed=request.seed,
+        told=f"the {len(history):,} records known before the replay began",
+    )
+
+
+def learn_from(
+    counted: Sequence[CountedEvent],
+    profile: JurisdictionProfile,
+    stated: Learnt,
+    *,
+    years: float,
+    seed: int,
+    told: str,
+    budget: Budget | None = None,
+) -> Learnt:
+    """Learn the thresholds of counts from null histories with the habits of counted events.
+
+    Parameters
+    ----------
+    counted : sequence of CountedEvent
+        What teaches; at least one.
+    profile : JurisdictionProfile
+    stated : Learnt
+        What holds besides: the tripwires are not learnt here.
+    years : float
+        How many simulated years are counted.
+    seed : int
+    told : str
+        What the events are, for the record.
+    budget : Budget, optional
+    """
     rates = fit_rates(
         counted,
         areas=profile.geography.detection_areas(),
@@ -232,22 +269,19 @@ def calibrate(
         first_day=min(one.day for one in counted),
         last_day=_mostly_known(counted),
     )
-    count = max(1, round(request.calibration_years / _YEARS_EACH))
-    seeds = np.random.SeedSequence(request.seed).spawn(count)
+    count = max(1, round(years / _YEARS_EACH))
+    seeds = np.random.SeedSequence(seed).spawn(count)
     job = _PlayNull(rates, setup_of(profile), tuple(profile.feeds))
     played: list[Played] = []
     with progress("Calibrating", count) as tell, workers() as pool:
         for number, one in enumerate(pool.map(job, seeds), 1):
             played.append(one)
             tell(number)
-    note = (
-        f"Learnt from {count} simulated histories of {_YEARS_EACH:.1f} years with the habits of the {len(history):,} "
-        "records known before the replay began."
-    )
-    return stated.model_copy(update={"counts": learn(played, seed=request.seed, note=note)})
+    note = f"Learnt from {count} simulated histories of {_YEARS_EACH:.1f} years with the habits of {told}."
+    return stated.model_copy(update={"counts": learn(played, budget=budget, seed=seed, note=note)})
 
 
-_FEWEST_TO_LEARN_FROM = 30
+FEWEST_TO_LEARN_FROM = 30
 
 
 @dataclass(frozen=True)
