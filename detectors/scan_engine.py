@@ -18,7 +18,7 @@ from detectors.scan_zones import Neighbours
 
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int32]
-Counts = NDArray[np.float32] | NDArray[np.float64]
+Counts = NDArray[np.floating]
 
 EXACT_IN_SINGLE = 2**20
 """Totals up to this many events may be looked at in single precision: every whole number is exact, every bound close."""
@@ -81,6 +81,7 @@ class Study:
         floor : float
             Scores up to this are not told apart, which saves time: thresholds lie far above most maxima.
         """
+        looks = np.ascontiguousarray(looks)
         n_looks, n_feeds = looks.shape[:2]
         scale = np.ones((n_looks, n_feeds)) if totals is None else np.maximum(totals, 1e-9)
         score, where = np.full(n_looks, max(floor, 0.0)), np.full((n_looks, 3), -1, dtype=np.int32)

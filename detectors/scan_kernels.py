@@ -15,7 +15,7 @@ from detectors.compiled import parallel, serial
 from detectors.scan_statistics import CONDITIONAL, bound_factor, log_likelihood_ratio
 
 FloatArray = NDArray[np.float64]
-Counts = NDArray[np.float32] | NDArray[np.float64]
+Counts = NDArray[np.floating]
 IndexArray = NDArray[np.int32]
 
 LANES = 16

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from detectors.compiled import exclusively, parallel, serial
 
 FloatArray = NDArray[np.float64]
-Counts = NDArray[np.float32] | NDArray[np.float64]
+Counts = NDArray[np.floating]
 Seeds = NDArray[np.uint32]
 
 _PER_CELL = 8.0
