@@ -21,6 +21,10 @@ from schemas.vocabulary import Feed, Tier
 DAYS_A_YEAR = 365.25
 
 AREA_COUNTS = "area_counts"
+FUSION = "fusion"
+NOVELTY = "novelty"
+SLOW_ONSET = "slow_onset"
+MULTIVARIATE = "multivariate"
 
 PAGING_FEEDS = frozenset({Feed.SUSPECTED_DEATHS, Feed.AMBULANCE_NALOXONE, Feed.ED_PRESENTATIONS})
 """Feeds whose counts alone may page: those in which somebody was harmed. Samples ask for a review at most."""
@@ -29,17 +33,22 @@ MOST_EXTRAPOLATED_DAYS = 100 * DAYS_A_YEAR
 """No recurrence interval is stated beyond this: a curve learnt from some decades says nothing about a millennium."""
 
 _PAGE_SHARES: Mapping[str, float] = {
-    AREA_COUNTS: 0.625,
-    SCENE: 0.125,
-    WATCH_LIST: 0.125,
-    CONCURRENT: 0.125,
+    AREA_COUNTS: 0.25,
+    FUSION: 0.40,
+    SCENE: 0.35 / 3,
+    WATCH_LIST: 0.35 / 3,
+    CONCURRENT: 0.35 / 3,
 }
-# 60 of 104 false reviews a year for the counts; the rest is split over the tripwires as ceilings.
+# Of 104 false reviews a year. Novelty, slow onset and unusual combinations never page; tripwires have ceilings.
 _REVIEW_SHARES: Mapping[str, float] = {
-    AREA_COUNTS: 60 / 104,
-    SCENE: 44 / 312,
-    WATCH_LIST: 44 / 312,
-    CONCURRENT: 44 / 312,
+    AREA_COUNTS: 26 / 104,
+    FUSION: 26 / 104,
+    NOVELTY: 8 / 104,
+    SLOW_ONSET: 6 / 104,
+    MULTIVARIATE: 2 / 104,
+    SCENE: 12 / 104,
+    WATCH_LIST: 12 / 104,
+    CONCURRENT: 12 / 104,
 }
 
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]

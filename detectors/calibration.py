@@ -2,8 +2,10 @@
 
 ``tocsin calibrate`` and the demo call :func:`calibrate` with simulated null histories; benchmarks and the weekly report
 call :func:`realised` with others. Each history is played through the same code at the same cadence as a detection run:
-a look at the end of every day at what was known then, baseline and completeness refitted every Monday from what was
-known at its beginning. (A look during the day cannot exceed the one at its end, so it adds no episode.)
+a look at the end of every day at what was known then, baseline and completeness refitted and every detector taught
+every Monday from what was known at its beginning. (A look during the day cannot exceed the one at its end, so it adds
+no episode.) Several families are played over one history together: the counts of areas always, and whatever detectors
+the setup names. Each has its own curve and its own share of the budget; shares add, so nothing more is needed.
 
 It needs no simulator: it is handed an iterator, which may be lazy. One history is played by :func:`play`, a function of
 its arguments alone, so a caller may spread histories over processes and hand the results to :func:`learn`.
@@ -12,15 +14,16 @@ its arguments alone, so a caller may spread histories over processes and hand th
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import JsonValue
 
 from detectors.baseline import DAYS_BEFORE_PAGING, MODEL_VERSION, Baseline, ModelSettings, fit_baseline
 from detectors.budget import (
     AREA_COUNTS,
     DAYS_A_YEAR,
-    PAGING_FEEDS,
     Budget,
     FamilyThresholds,
     Learnt,
@@ -28,11 +31,13 @@ from detectors.budget import (
     Thresholds,
 )
 from detectors.completeness import completeness_as_known
+from detectors.contract import RECENT_DAYS, Look, Past
 from detectors.episodes import Alarm, alarms_of, episode_steps
-from detectors.history import OccurrenceHistory
+from detectors.history import CountCube, OccurrenceHistory
 from detectors.scoring import LOWEST_SCORE, score_day
+from detectors.sightings import Sightings
 from detectors.zones import Zones
-from schemas.vocabulary import Feed, Tier
+from schemas.vocabulary import Feed, Jurisdiction, Tier
 
 FloatArray = NDArray[np.float64]
 Progress = Callable[[float], None]
@@ -48,6 +53,49 @@ _REACHABLE = 0.8
 """Where merging keeps the nominal rate out of reach, the threshold is where the curve reaches this part of its peak:
 below it nearly every further alarm joins an episode that is already there, and tells nobody anything new."""
 _LEAST_TAIL_RATE, _MOST_TAIL_RATE = 0.5, 10.0
+_NOBODY = Thresholds(model_version=MODEL_VERSION, families={})
+_ANYWHERE = Jurisdiction("calibration")
+
+
+class Calibrated(Protocol):
+    """A detector that calibration can play: :class:`detectors.fusion.Fusion` is one."""
+
+    @property
+    def name(self) -> str:
+        """Where what it learns is kept."""
+        ...
+
+    @property
+    def family(self) -> str:
+        """Whose share of the budget its alarms are charged to."""
+        ...
+
+    def learn(self, past: Past) -> JsonValue:
+        """Return what it keeps for the week."""
+        ...
+
+    def alarms(self, look: Look, day: int) -> list[Alarm]:
+        """Return what it would tell at any threshold, strongest first; the look's thresholds are to be ignored."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NullHistory:
+    """One history as counts and as single events: two views of the same events.
+
+    Raises
+    ------
+    ValueError
+        If the two do not cover the same days.
+    """
+
+    counts: OccurrenceHistory
+    sightings: Sightings
+
+    def __post_init__(self) -> None:
+        ours = (self.counts.first_day, self.counts.n_days)
+        if (self.sightings.first_day, self.sightings.n_days) != ours:
+            raise ValueError("sightings must cover the same days as counts")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,6 +115,9 @@ class Setup:
         Events that the prior law is worth; infinite keeps the prior as it is.
     training_days : int
         The first days of each history: they teach and are not counted.
+    detectors : tuple of Calibrated
+        Those played beside the counts of areas, each a family of its own. They are given single events, so histories
+        must be :class:`NullHistory`.
     """
 
     zones: Zones
@@ -76,6 +127,12 @@ class Setup:
     settings: ModelSettings = field(default_factory=ModelSettings)
     completeness_strength: float = 50.0
     training_days: int = 728
+    detectors: tuple[Calibrated, ...] = ()
+
+    def __post_init__(self) -> None:
+        families = [AREA_COUNTS, *(one.family for one in self.detectors)]
+        if len(set(families)) < len(families):
+            raise ValueError("detectors must each have a family of its own")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,10 +148,9 @@ class Steps:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Played:
-    """What one history gave: its years, its episodes over all feeds, and those over the feeds that may page."""
+class Tally:
+    """What one history gave in one family: all its episodes, and those that rest on feeds that may page."""
 
-    years: float
     every: Steps
     paging: Steps
 
@@ -102,49 +158,111 @@ class Played:
         """The episodes that a tier is counted in."""
         return self.paging if tier is Tier.PAGE else self.every
 
+    @classmethod
+    def from_alarms(cls, alarms: list[Alarm]) -> "Tally":
+        """Count the episodes of a history's alarms."""
+        return cls(
+            Steps(*episode_steps(alarms)),
+            Steps(*episode_steps([alarm for alarm in alarms if alarm.may_page])),
+        )
 
-def play(history: OccurrenceHistory, setup: Setup, progress: Progress | None = None) -> Played:
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Played:
+    """What one history gave: its years, and its episodes by family."""
+
+    years: float
+    families: Mapping[str, Tally]
+
+    @property
+    def every(self) -> Steps:
+        """All episodes of the counts of areas."""
+        return self.families[AREA_COUNTS].every
+
+    @property
+    def paging(self) -> Steps:
+        """Those over the feeds that may page."""
+        return self.families[AREA_COUNTS].paging
+
+
+def play(history: OccurrenceHistory | NullHistory, setup: Setup, progress: Progress | None = None) -> Played:
     """Play one history as the service would have lived it, and return its episodes.
 
     Raises
     ------
     ValueError
-        If ``history`` is no longer than the training days, or is of other areas than ``setup``.
+        If ``history`` is no longer than the training days, is of other areas than ``setup``, or has no sightings where
+        ``setup`` names detectors that need them.
     """
-    if history.n_days <= setup.training_days:
+    counts = history.counts if isinstance(history, NullHistory) else history
+    sightings = history.sightings if isinstance(history, NullHistory) else None
+    if counts.n_days <= setup.training_days:
         raise ValueError("history must be longer than training_days")
-    growing = history.as_known()
-    baseline: Baseline | None = None
-    laws = dict(setup.completeness)
-    alarms: list[Alarm] = []
-    for today in range(setup.training_days, history.n_days):
-        monday = (history.first_day + timedelta(days=today)).weekday() == 0
-        if baseline is None or monday:
-            if np.isfinite(setup.completeness_strength):
-                laws = completeness_as_known(
-                    history, today - 1, setup.completeness, strength=setup.completeness_strength
-                )
-            baseline = fit_baseline(
-                growing.advance_to(today - 1),
-                completeness=laws,
-                populations=setup.populations,
-                holidays=setup.holidays,
-                settings=setup.settings,
-            )
-        scores = score_day(growing.advance_to(today), baseline, setup.zones, laws)
+    if sightings is None and setup.detectors:
+        raise ValueError(
+            "history must be a NullHistory where setup names detectors: they are given single events"
+        )
+    growing = counts.as_known()
+    week: _Week | None = None
+    alarms: dict[str, list[Alarm]] = {AREA_COUNTS: [], **{one.family: [] for one in setup.detectors}}
+    for today in range(setup.training_days, counts.n_days):
+        monday = (counts.first_day + timedelta(days=today)).weekday() == 0
+        if week is None or monday:
+            week = _week(counts, sightings, growing.advance_to(today - 1), setup)
+        cube = growing.advance_to(today)
+        scores = score_day(cube, week.baseline, setup.zones, week.completeness)
         # A feed too young to page is not what the thresholds are for.
-        scores = scores.take(baseline.history_days[scores.series] >= DAYS_BEFORE_PAGING)
-        alarms += alarms_of(scores, setup.zones, history.series, today)
+        scores = scores.take(week.baseline.history_days[scores.series] >= DAYS_BEFORE_PAGING)
+        alarms[AREA_COUNTS] += alarms_of(scores, setup.zones, counts.series, today)
+        if sightings is not None and setup.detectors:
+            look = Look(
+                _ANYWHERE,
+                cube,
+                week.baseline,
+                week.completeness,
+                _NOBODY,
+                sightings=sightings.as_known(today, RECENT_DAYS),
+                learnt=week.learnt,
+            )
+            for one in setup.detectors:
+                alarms[one.family] += one.alarms(look, today)
         elapsed = today - setup.training_days + 1
-        if progress is not None and (elapsed % _REPORT_EVERY_DAYS == 0 or today == history.n_days - 1):
+        if progress is not None and (elapsed % _REPORT_EVERY_DAYS == 0 or today == counts.n_days - 1):
             progress(elapsed / DAYS_A_YEAR)
-    paging = [alarm for alarm in alarms if alarm.feed in PAGING_FEEDS]
-    years = (history.n_days - setup.training_days) / DAYS_A_YEAR
-    return Played(years, Steps(*episode_steps(alarms)), Steps(*episode_steps(paging)))
+    years = (counts.n_days - setup.training_days) / DAYS_A_YEAR
+    return Played(years, {family: Tally.from_alarms(found) for family, found in alarms.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class _Week:
+    """What a week's looks have in common."""
+
+    baseline: Baseline
+    completeness: Mapping[Feed, FloatArray]
+    learnt: Mapping[str, JsonValue]
+
+
+def _week(counts: OccurrenceHistory, sightings: Sightings | None, cube: CountCube, setup: Setup) -> _Week:
+    """Learn on a Monday from what was known at its beginning: ``cube`` ends on the Sunday before."""
+    sunday = cube.n_days - 1
+    laws: Mapping[Feed, FloatArray] = setup.completeness
+    if np.isfinite(setup.completeness_strength):
+        laws = completeness_as_known(counts, sunday, setup.completeness, strength=setup.completeness_strength)
+    baseline = fit_baseline(
+        cube,
+        completeness=laws,
+        populations=setup.populations,
+        holidays=setup.holidays,
+        settings=setup.settings,
+    )
+    if sightings is None or not setup.detectors:
+        return _Week(baseline, laws, {})
+    past = Past(cube, sightings.as_known(sunday), baseline, laws)
+    return _Week(baseline, laws, {one.name: one.learn(past) for one in setup.detectors})
 
 
 def calibrate(
-    histories: Iterable[OccurrenceHistory],
+    histories: Iterable[OccurrenceHistory | NullHistory],
     setup: Setup,
     *,
     budget: Budget | None = None,
@@ -152,11 +270,11 @@ def calibrate(
     note: str = "",
     progress: Progress | None = None,
 ) -> Thresholds:
-    """Learn the thresholds of family ``area_counts`` from null histories.
+    """Learn the thresholds of every family that ``setup`` plays from null histories.
 
     Parameters
     ----------
-    histories : iterable of OccurrenceHistory
+    histories : iterable of OccurrenceHistory or NullHistory
         Without any outbreak. At least ten counted years; forty give the page threshold to about a tenth of its rate.
     setup : Setup
     budget : Budget, optional
@@ -173,67 +291,108 @@ def calibrate(
 def learn(
     played: Sequence[Played], *, budget: Budget | None = None, seed: int | None = None, note: str = ""
 ) -> Thresholds:
-    """Find the scores at which the false episodes a year equal the family's share of the budget.
+    """Find the scores at which the false episodes a year of each family equal its share of the budget.
 
     The rate is read off a curve smoothed on its logarithm, so the threshold rests on more episodes than the ones just
-    above it. Its standard error follows from that of the rate by the curve's slope (the delta method).
+    above it. Its standard error follows from that of the rate by the curve's slope (the delta method). A family without
+    a share of the pages never pages.
 
     Raises
     ------
     ValueError
-        If ``played`` is empty.
+        If ``played`` is empty, or its histories were not played with the same families.
     """
     if not played:
         raise ValueError("played must hold at least one history")
+    names = list(played[0].families)
+    if any(list(one.families) != names for one in played):
+        raise ValueError("played must hold histories of the same families")
     chosen = budget or Budget()
     years = sum(one.years for one in played)
-    curves = {tier: rate_curve([one.of(tier) for one in played], years) for tier in (Tier.PAGE, Tier.REVIEW)}
+    asks = {name: chosen.episodes_per_year(name, Tier.REVIEW) for name in names}
+    total = sum(asks.values())
+    families = {
+        name: _learn_family(
+            name,
+            [one.families[name] for one in played],
+            [one.years for one in played],
+            chosen,
+            # Records ask nothing of anybody: families share them as they share the reviews.
+            chosen.records_per_day * (asks[name] / total if total > 0 else 1.0 / len(names)),
+        )
+        for name in names
+    }
+    return Thresholds(
+        model_version=MODEL_VERSION, families=families, years=round(years, 3), seed=seed, note=note
+    )
+
+
+def _learn_family(
+    name: str, tallies: Sequence[Tally], years: Sequence[float], budget: Budget, records_per_day: float
+) -> FamilyThresholds:
+    total = sum(years)
+    tiers = (Tier.PAGE, Tier.REVIEW)
+    curves = {tier: rate_curve([one.of(tier) for one in tallies], total) for tier in tiers}
     scores: dict[Tier, float] = {}
     learnt: dict[Tier, Learnt] = {}
     for tier, curve in curves.items():
-        nominal = chosen.episodes_per_year(AREA_COUNTS, tier)
+        nominal = budget.episodes_per_year(name, tier)
+        if nominal <= 0:
+            continue
         scores[tier] = round(curve.score_for(min(nominal, _REACHABLE * curve.episodes_per_year[0])), 4)
-        learnt[tier] = _realised(played, tier, nominal, scores[tier])
+        learnt[tier] = _realised(tallies, years, tier, nominal, scores[tier])
     # A small page budget on quiet feeds could otherwise page what does not even ask for a review.
-    scores[Tier.REVIEW] = min(scores[Tier.REVIEW], scores[Tier.PAGE])
+    if Tier.PAGE in scores:
+        scores[Tier.REVIEW] = min(scores.get(Tier.REVIEW, np.inf), scores[Tier.PAGE])
     # Records are counted as signals: nothing is opened for them, so nothing merges.
-    signals = np.sort(np.concatenate([one.every.appearing for one in played]))[::-1]
-    allowed = int(chosen.records_per_day * DAYS_A_YEAR * years)
-    lowest = float(signals[allowed]) if allowed < signals.size else LOWEST_SCORE
-    scores[Tier.RECORD] = round(min(lowest, scores[Tier.REVIEW]), 4)
-    family = FamilyThresholds(
+    signals = np.sort(np.concatenate([one.every.appearing for one in tallies]))[::-1]
+    allowed = int(records_per_day * DAYS_A_YEAR * total)
+    all_of_them = LOWEST_SCORE if name == AREA_COUNTS or not signals.size else float(signals[-1])
+    lowest = float(signals[allowed]) if allowed < signals.size else all_of_them
+    scores[Tier.RECORD] = round(min(lowest, scores.get(Tier.REVIEW, lowest)), 4)
+    return FamilyThresholds(
         scores=scores, curve=curves[Tier.REVIEW], page_curve=curves[Tier.PAGE], learnt=learnt
-    )
-    return Thresholds(
-        model_version=MODEL_VERSION,
-        families={AREA_COUNTS: family},
-        years=round(years, 3),
-        seed=seed,
-        note=note,
     )
 
 
 def realised(
-    histories: Iterable[OccurrenceHistory],
+    histories: Iterable[OccurrenceHistory | NullHistory],
     setup: Setup,
     thresholds: Thresholds,
     progress: Progress | None = None,
-) -> dict[Tier, Learnt]:
-    """Return what thresholds give on histories they were not learnt from: nominal and realised side by side.
+) -> dict[str, dict[Tier, Learnt]]:
+    """Return what thresholds give on histories they were not learnt from: nominal and realised side by side, by family.
 
     Raises
     ------
     ValueError
-        If ``thresholds`` holds nothing about ``area_counts``.
+        If ``thresholds`` holds nothing learnt about a family that ``setup`` plays.
     """
-    family = thresholds.families.get(AREA_COUNTS)
-    if family is None or family.curve is None:
-        raise ValueError("thresholds must hold the family area_counts with its curve")
-    played = _played(histories, setup, progress)
-    return {
-        tier: _realised(played, tier, known.nominal_per_year, family.scores[tier])
-        for tier, known in family.learnt.items()
-    }
+    return realised_of(_played(histories, setup, progress), thresholds)
+
+
+def realised_of(played: Sequence[Played], thresholds: Thresholds) -> dict[str, dict[Tier, Learnt]]:
+    """Return the same for histories that were played already.
+
+    Raises
+    ------
+    ValueError
+        If ``played`` is empty, or ``thresholds`` holds nothing learnt about one of its families.
+    """
+    if not played:
+        raise ValueError("played must hold at least one history")
+    found: dict[str, dict[Tier, Learnt]] = {}
+    years = [one.years for one in played]
+    for name in played[0].families:
+        family = thresholds.families.get(name)
+        if family is None or family.curve is None:
+            raise ValueError(f"thresholds must hold the family {name} with its curve")
+        tallies = [one.families[name] for one in played]
+        found[name] = {
+            tier: _realised(tallies, years, tier, known.nominal_per_year, family.scores[tier])
+            for tier, known in family.learnt.items()
+        }
+    return found
 
 
 def rate_curve(steps: Sequence[Steps], years: float) -> RateCurve:
@@ -270,7 +429,9 @@ def rate_curve(steps: Sequence[Steps], years: float) -> RateCurve:
     )
 
 
-def _played(histories: Iterable[OccurrenceHistory], setup: Setup, progress: Progress | None) -> list[Played]:
+def _played(
+    histories: Iterable[OccurrenceHistory | NullHistory], setup: Setup, progress: Progress | None
+) -> list[Played]:
     played: list[Played] = []
 
     def report(years: float) -> None:
@@ -282,24 +443,26 @@ def _played(histories: Iterable[OccurrenceHistory], setup: Setup, progress: Prog
     return played
 
 
-def _realised(played: Sequence[Played], tier: Tier, nominal: float, score: float) -> Learnt:
-    years = sum(one.years for one in played)
-    curve = rate_curve([one.of(tier) for one in played], years)
-    rates = np.array([one.of(tier).episodes(score) / one.years for one in played])
-    shares = np.array([one.years / years for one in played])
+def _realised(
+    tallies: Sequence[Tally], years: Sequence[float], tier: Tier, nominal: float, score: float
+) -> Learnt:
+    total = sum(years)
+    curve = rate_curve([one.of(tier) for one in tallies], total)
+    rates = np.array([one.of(tier).episodes(score) / each for one, each in zip(tallies, years, strict=True)])
+    shares = np.array(years) / total
     rate = float((shares * rates).sum())
-    poisson = max(rate, 1.0 / years) / years
+    poisson = max(rate, 1.0 / total) / total
     # Histories differ in level and spread, so their rates may vary more than a Poisson count would.
     between = 0.0
-    if len(played) > 1:
-        between = float((shares**2 * (rates - rate) ** 2).sum() * len(played) / (len(played) - 1))
+    if len(tallies) > 1:
+        between = float((shares**2 * (rates - rate) ** 2).sum() * len(tallies) / (len(tallies) - 1))
     error = max(poisson, between) ** 0.5
     slope = np.log(curve.rate(score - 0.1) / curve.rate(score + 0.1)) / 0.2
     return Learnt(
         nominal_per_year=round(nominal, 4),
         realised_per_year=round(rate, 4),
         standard_error=round(error, 4),
-        score_standard_error=round(float(error / max(rate, 1.0 / years) / max(slope, 0.1)), 4),
+        score_standard_error=round(float(error / max(rate, 1.0 / total) / max(slope, 0.1)), 4),
         limited_by_merging=nominal > _REACHABLE * curve.episodes_per_year[0],
     )
 

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import minimum_spanning_tree
 
+from detectors.budget import PAGING_FEEDS
 from detectors.history import Series
 from detectors.scoring import Scores
 from detectors.zones import ZoneKind, Zones
 from schemas.overlap import GAP_DAYS, classes_overlap
 from schemas.substances import SubstanceClass
-from schemas.vocabulary import Feed
 
 FloatArray = NDArray[np.float64]
 
@@ -37,8 +37,9 @@ class Alarm:
     score: float
     areas: int
     """The zone's areas as bits (``Zones.masks``)."""
-    feed: Feed
     substance_class: SubstanceClass
+    may_page: bool
+    """Whether it rests on a feed in which people were harmed: samples alone never page."""
 
 
 def strongest_tellings(scores: Scores, zones: Zones, series: tuple[Series, ...]) -> list[int]:
@@ -56,7 +57,11 @@ def strongest_tellings(scores: Scores, zones: Zones, series: tuple[Series, ...])
         mask = zones.masks[scores.zone[index]]
         for other in standing:
             other_feed, other_name = series[scores.series[other]]
-            if other_feed is feed and zones.masks[scores.zone[other]] & mask and _overlap(name, other_name):
+            if (
+                other_feed is feed
+                and zones.masks[scores.zone[other]] & mask
+                and overlap_of_classes(name, other_name)
+            ):
                 break
         else:
             standing.append(index)
@@ -84,7 +89,8 @@ def alarms_of(scores: Scores, zones: Zones, series: tuple[Series, ...], day: int
             int(scores.window_days[index]),
             float(scores.score[index]),
             zones.masks[scores.zone[index]],
-            *series[scores.series[index]],
+            series[scores.series[index]][1],
+            series[scores.series[index]][0] in PAGING_FEEDS,
         )
         for index in strongest_tellings(scores, zones, series)
     ]
@@ -139,10 +145,11 @@ _CLASSES = tuple(SubstanceClass)
 
 
 @cache
-def _overlap(a: SubstanceClass, b: SubstanceClass) -> bool:
+def overlap_of_classes(a: SubstanceClass, b: SubstanceClass) -> bool:
+    """``schemas.overlap.classes_overlap``, remembered: it is asked for every pair of alarms."""
     return classes_overlap(a, b)
 
 
 @cache
 def _overlap_table() -> NDArray[np.bool_]:
-    return np.array([[_overlap(a, b) for b in _CLASSES] for a in _CLASSES])
+    return np.array([[overlap_of_classes(a, b) for b in _CLASSES] for a in _CLASSES])

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from detectors.budget import (
     AREA_COUNTS,
+    FUSION,
     MOST_EXTRAPOLATED_DAYS,
     Budget,
     FamilyThresholds,
@@ -33,11 +34,18 @@ LEARNT = Thresholds(
 
 def test_the_default_shares_are_four_pages_a_year_and_two_reviews_a_week() -> None:
     budget = Budget()
-    assert budget.episodes_per_year(AREA_COUNTS, Tier.PAGE) == pytest.approx(2.5)
-    assert budget.episodes_per_year("tripwire_scene", Tier.PAGE) == pytest.approx(0.5)
-    assert budget.episodes_per_year(AREA_COUNTS, Tier.REVIEW) == pytest.approx(60, abs=0.5)
+    assert budget.episodes_per_year(AREA_COUNTS, Tier.PAGE) == pytest.approx(1.0)
+    assert budget.episodes_per_year(FUSION, Tier.PAGE) == pytest.approx(1.6)
+    assert budget.episodes_per_year("tripwire_scene", Tier.PAGE) == pytest.approx(1.4 / 3)
+    assert budget.episodes_per_year(AREA_COUNTS, Tier.REVIEW) == pytest.approx(26, abs=0.5)
     assert sum(budget.page_shares.values()) == pytest.approx(1)
     assert sum(budget.review_shares.values()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("family", ["novelty", "slow_onset", "multivariate"])
+def test_families_without_a_share_of_the_pages_may_only_ask_for_reviews(family: str) -> None:
+    assert Budget().episodes_per_year(family, Tier.PAGE) == 0
+    assert Budget().episodes_per_year(family, Tier.REVIEW) > 0
 
 
 def test_shares_that_spend_more_than_the_budget_are_refused() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from detectors.baseline import fit_baseline
 from detectors.budget import AREA_COUNTS, Budget, FamilyThresholds
-from detectors.calibration import Played, Setup, Steps, calibrate, learn, play, realised
+from detectors.calibration import Played, Setup, Steps, Tally, calibrate, learn, play, realised
 from detectors.contract import Look
 from detectors.history import OccurrenceHistory
 from schemas.substances import SubstanceClass
@@ -19,7 +19,12 @@ from .conftest import County
 TRAINING_DAYS = 364
 YEARS = 2
 # A large budget makes many episodes, so that a short history says something about the rate.
-BUDGET = Budget(pages_per_year=12.0, reviews_per_week=0.5)
+BUDGET = Budget(
+    pages_per_year=12.0,
+    reviews_per_week=0.5,
+    page_shares={AREA_COUNTS: 0.625},
+    review_shares={AREA_COUNTS: 60 / 104},
+)
 
 
 def _setup(county: County, completeness_strength: float = 50.0) -> Setup:
@@ -44,7 +49,7 @@ def _histories(county: County, seeds: range) -> Iterator[OccurrenceHistory]:
 def test_the_realised_rate_on_other_histories_is_near_the_nominal_one(one_feed: County) -> None:
     setup = _setup(one_feed)
     learnt = calibrate(_histories(one_feed, range(100, 106)), setup, budget=BUDGET, seed=100)
-    held_out = realised(_histories(one_feed, range(200, 206)), setup, learnt)
+    held_out = realised(_histories(one_feed, range(200, 206)), setup, learnt)[AREA_COUNTS]
     page = held_out[Tier.PAGE]
     assert page.nominal_per_year == pytest.approx(7.5)
     # Twelve years on either side: 90 episodes each, so one standard error of the ratio is about a sixth.
@@ -136,7 +141,10 @@ def test_a_share_that_merging_keeps_out_of_reach_is_said_to_be() -> None:
     # 40 alarms a year above a score of 2, a tenth of them above 3; those below 3 all join.
     appearing = np.sort(2.0 + np.random.default_rng(0).exponential(1 / np.log(10.0), 400))[::-1]
     steps = Steps(appearing, appearing[appearing < 3])
-    learnt = learn([Played(10.0, steps, steps)], budget=Budget(pages_per_year=1.0)).families[AREA_COUNTS]
+    learnt = learn(
+        [Played(10.0, {AREA_COUNTS: Tally(steps, steps)})],
+        budget=BUDGET.model_copy(update={"pages_per_year": 1.0}),
+    ).families[AREA_COUNTS]
     assert learnt.learnt[Tier.REVIEW].limited_by_merging
     assert not learnt.learnt[Tier.PAGE].limited_by_merging
     assert 2.8 < learnt.scores[Tier.REVIEW] < 3.2

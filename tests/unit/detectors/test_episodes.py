@@ -19,7 +19,7 @@ ALARMS = st.lists(
         window_days=st.integers(1, 14),
         score=st.integers(20, 80).map(lambda tenths: tenths / 10),
         areas=st.integers(1, 2**70),
-        feed=st.sampled_from(list(Feed)),
+        may_page=st.booleans(),
         substance_class=st.sampled_from(list(SubstanceClass)),
     ),
     max_size=25,
@@ -61,9 +61,9 @@ def test_episodes_at_every_threshold_are_what_counting_one_by_one_gives(
 
 
 def test_an_alarm_two_weeks_after_another_is_the_same_episode_and_later_is_not() -> None:
-    first = Alarm(0, 3, 5.0, 1, Feed.ED_PRESENTATIONS, SubstanceClass.OPIATE)
-    near = Alarm(16, 3, 4.0, 1, Feed.SUSPECTED_DEATHS, SubstanceClass.UNKNOWN_OPIOID)
-    far = Alarm(17, 3, 4.0, 1, Feed.SUSPECTED_DEATHS, SubstanceClass.UNKNOWN_OPIOID)
+    first = Alarm(0, 3, 5.0, 1, SubstanceClass.OPIATE, may_page=True)
+    near = Alarm(16, 3, 4.0, 1, SubstanceClass.UNKNOWN_OPIOID, may_page=True)
+    far = Alarm(17, 3, 4.0, 1, SubstanceClass.UNKNOWN_OPIOID, may_page=True)
     assert [len(np.atleast_1d(episode_steps([first, other])[1])) for other in (near, far)] == [1, 0]
 
 
