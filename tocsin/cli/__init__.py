@@ -22,6 +22,7 @@ COMMANDS = {
     "demo": "service:demo",
     "replay": "replay:replay",
     "explain": "explain:explain",
+    "calibrate": "calibrate:calibrate",
     "load": "load:load",
     "db": "database:db",
     "incidents": "incidents:incidents",
