@@ -56,13 +56,13 @@ def measure(seed: int, runs: int | None) -> tuple[Sequence[Figure], str]:
     weeks = runs or 10
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="tocsin-benchmark-") as folder:
-        with _kent(Path(folder), seed, weeks) as place:
-            figures += _figures("Kent and Medway, 13 areas, 4 feeds", _look(place, weeks))
+        with kent_place(Path(folder), seed, weeks) as place:
+            figures += _figures("Kent and Medway, 13 areas, 4 feeds", look_each_week(place, weeks))
         note = "Two years of simulated history for Kent."
         if not DATA.is_dir():
             return figures, note + " Connecticut was left out: the shared data is not beside the checkout."
         with _connecticut(Path(folder)) as place:
-            figures += _figures("Connecticut, 169 towns, 1 feed", _look(place, weeks))
+            figures += _figures("Connecticut, 169 towns, 1 feed", look_each_week(place, weeks))
     return figures, note + " Five years of real deaths for Connecticut."
 
 
@@ -84,7 +84,7 @@ def _figures(what: str, times: Times) -> list[Figure]:
     ]
 
 
-def _look(place: Played, weeks: int) -> Times:
+def look_each_week(place: Played, weeks: int) -> Times:
     """Go from Monday to Monday; each time take in the week's records but one, look, take in the last, look again."""
     house, clock, name = place.house, place.clock, place.name
     house.detection.look_at(name)  # loads what a process loads once
@@ -113,7 +113,8 @@ def _timed(house: House, place: Jurisdiction) -> float:
 
 
 @contextmanager
-def _kent(folder: Path, seed: int, weeks: int) -> Iterator[Played]:
+def kent_place(folder: Path, seed: int, weeks: int) -> Iterator[Played]:
+    """Give a house in which two years of Kent's simulated records are, and the records of the weeks to come."""
     begin = datetime(2018, 1, 22, 12, tzinfo=UTC)
     until = begin + timedelta(days=7 * weeks)
     found = simulated(KENT, until, _HISTORY_DAYS + 7 * weeks, seed, label="detection")

@@ -108,6 +108,29 @@ STIMULANT_DEATHS = EventType("stimulant_deaths", naloxone=0.02, ed=0.2, death=0.
 """People found dead after a stimulant, with hardly anybody in A&E: no detector has a profile of it either."""
 
 
+VARIED_LOG_ODDS_SD = 0.5
+"""How far the chances of one outbreak lie from its type's, as a standard deviation of their log odds. Ours."""
+VARIED_NAMES = 10.0
+"""Records that the stated naming is worth when one outbreak's own is drawn (Dirichlet). Ours."""
+
+
+def varied(event_type: EventType, rng: np.random.Generator) -> EventType:
+    """Return one outbreak's own chances and names, drawn around its type's; what cannot happen still cannot."""
+
+    def moved(chance: float) -> float:
+        shift = float(rng.standard_normal()) * VARIED_LOG_ODDS_SD
+        return 0.0 if chance <= 0 else 1 / (1 + (1 / chance - 1) * float(np.exp(-shift)))
+
+    chances = {
+        name: moved(getattr(event_type, name))
+        for name in ("naloxone", "ed", "death", "no_response", "three_doses")
+    }
+    share = np.array(list(event_type.named.values()))
+    drawn = rng.dirichlet(VARIED_NAMES * share / share.sum())
+    named = dict(zip(event_type.named, drawn.tolist(), strict=True))
+    return replace(event_type, named=named, **chances)  # type: ignore[arg-type]
+
+
 @dataclass(frozen=True)
 class Injection:
     """What is put in."""

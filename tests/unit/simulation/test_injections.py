@@ -20,6 +20,7 @@ from streams.simulation.injections import (
     Injection,
     Injector,
     Shape,
+    varied,
 )
 from streams.simulation.parameters import KENT_AND_MEDWAY, SimulationParameters
 from streams.simulation.places import Places
@@ -165,3 +166,14 @@ def test_what_a_dead_feed_held_back_is_lost_or_late(year: History) -> None:
         assert (lost > 0) <= troubles.lost
         fates.add(troubles.lost)
     assert fates == {True, False}
+
+
+def test_an_outbreaks_own_chances_lie_around_its_types() -> None:
+    drawn = [varied(OPIOID, np.random.default_rng(seed)) for seed in range(300)]
+    assert abs(float(np.median([item.naloxone for item in drawn])) - OPIOID.naloxone) < 0.05
+    assert np.std([item.naloxone for item in drawn]) > 0.05
+    assert all(abs(sum(item.named.values()) - 1) < 1e-9 for item in drawn)
+    assert all(
+        varied(BENZODIAZEPINE, np.random.default_rng(seed)).naloxone == BENZODIAZEPINE.naloxone == 0
+        for seed in range(10)
+    )
