@@ -142,7 +142,11 @@ def fit_feed(
     of_feed = _shape(days, feed_total, days.known, feed_trust[0, per_day], spread[0], of_feed.terms)
 
     usual = days.known * _relative(days.columns, of_feed.terms)
-    trust = outbreak_weights(by_week, np.broadcast_to(_by_week(usual[None], weeks), by_week.shape))
+    trust = np.empty(by_week.shape)
+    others = [index for index in range(rows.size) if index != whole]
+    if others:
+        beside = np.broadcast_to(_by_week(usual[None], weeks), by_week.shape)[others]
+        trust[others] = outbreak_weights(by_week[others], beside)
     if whole is not None:
         trust[whole] = feed_trust[0]
     coefficients = np.tile(of_feed.terms, (rows.size, 1))
@@ -171,7 +175,7 @@ def fit_feed(
         total, exposure, trust, weeks, window, dispersion_total, slope, slope_error, days, whole
     )
     unsure = growth_error + unforeseen(
-        by_week,
+        trust * by_week,
         level.forecast,
         level.variance,
         trust,
@@ -179,7 +183,7 @@ def fit_feed(
         weeks_ahead=window.guard_weeks + 0.5,
         year_days=asked.year_days,
     )
-    unsure += _calendar_error(cube, window, asked, days, covariances)
+    unsure += _calendar_error(cube, asked, days, exposure, _Fitted(coefficients, covariances))
     shape = 1.0 / (1.0 / level.shape + unsure)
     shared = _areas(
         cube.counts[rows, window.start : window.end, :-1], trust, by_week, mean, weeks, whole, asked.people
@@ -207,6 +211,14 @@ class _Days:
     spread: FloatArray
     groups: IndexArray
     trend: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    """Coefficients and covariance of every series."""
+
+    coefficients: FloatArray
+    covariances: list[FloatArray]
 
 
 def _days(cube: CountCube, rows: IndexArray, window: Window, asked: Asked, feed: Feed) -> _Days:
@@ -340,19 +352,31 @@ def _level(  # noqa: PLR0913, PLR0917 (one step of fit_feed, which holds all of 
 
 
 def _calendar_error(
-    cube: CountCube, window: Window, asked: Asked, days: _Days, covariances: list[FloatArray]
+    cube: CountCube, asked: Asked, days: _Days, exposure: FloatArray, fitted: _Fitted
 ) -> FloatArray:
     """Return the squared relative error of the shape over the coming week, beside the level's own.
 
-    What all days of the training share belongs to the level, so the coming week is taken as its distance from their
-    mean. Weekdays cancel over a week; the error of a single one is small beside the chance in a day's count.
+    What all days of the training share belongs to the level, so the coming week is taken as its distance from them, each
+    day by the events it brings (the delta method): a closed day, of which only a bound is known, counts for nothing, and
+    the weekdays of an ordinary week cancel.
     """
-    if not window.n_days:
-        return np.zeros(len(covariances))
-    next_day = cube.last_day + timedelta(days=1)
-    coming = calendar_terms(next_day, _WEEK, asked.holidays, asked.year_days).mean(axis=0)
-    coming -= days.columns[:, :N_TERMS].mean(axis=0)
-    return np.array([coming @ found[:N_TERMS, :N_TERMS] @ coming for found in covariances])
+    if not exposure.shape[1]:
+        return np.zeros(exposure.shape[0])
+    coming = calendar_terms(cube.last_day + timedelta(days=1), _WEEK, asked.holidays, asked.year_days)
+    rate = _relative(coming, fitted.coefficients[:, :N_TERMS])
+    distance = _weighted(coming, rate) - _weighted(days.columns[:, :N_TERMS], exposure)
+    return np.array(
+        [
+            row @ found[:N_TERMS, :N_TERMS] @ row
+            for row, found in zip(distance, fitted.covariances, strict=True)
+        ]
+    )
+
+
+def _weighted(columns: FloatArray, rate: FloatArray) -> FloatArray:
+    """Return the mean of the columns over the days, weighted by each series' rate, shape (n_series, n_columns)."""
+    mean: FloatArray = (rate @ columns) / np.maximum(rate.sum(axis=1, keepdims=True), 1e-300)
+    return mean
 
 
 def _areas(

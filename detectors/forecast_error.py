@@ -20,6 +20,9 @@ _USUAL_ERROR = 0.1**2
 """Squared relative error that a level is expected to have without any proof: a tenth."""
 
 _MOST = 4.0
+_FIRST_WEEKS = 26
+"""The first half year's forecasts rest on a level that nobody knew yet."""
+
 _WEEK = 7
 
 
@@ -36,14 +39,15 @@ def unforeseen(
     """Return the squared relative error of a forecast for the coming week that its variance leaves out.
 
     By moments: ``v = sum w ((y - m)**2 - V) / sum w m**2`` over the weeks at the same time of earlier years, where m and
-    V are what the rule would have forecast. Sparse series cannot prove such an error: v counts as
-    ``v t / (t + se**2)``, with t the error that is usual and se what chance alone gives (empirical Bayes, as for the
-    shares of areas; Efron and Morris 1975, J. Am. Statist. Ass. 70:311, section 2). Past outbreaks keep their weights.
+    V are what the rule would have forecast. Chance alone gives v a standard error ``se``, which is taken off, so that a
+    steady series is not made unsure by it. Sparse series cannot prove such an error at all: what is left counts as
+    ``v t**2 / (t**2 + se**2)``, with t the error that is usual (empirical Bayes: Efron and Morris 1975, J. Am. Statist.
+    Ass. 70:311, section 2). Past outbreaks keep their weights.
 
     Parameters
     ----------
     counts, forecast, variance, weights : ndarray of float64, shape (n_series, n_weeks)
-        The last week ended ``weeks_ahead`` weeks before the coming one; ``variance`` is NaN where nothing was forecast.
+        Counts and forecasts are both already weighed down in past outbreaks. The last week ended ``weeks_ahead`` weeks before the coming one; ``variance`` is NaN where nothing was forecast.
     dispersion : ndarray of float64, shape (n_series,)
 
     Returns
@@ -55,25 +59,30 @@ def unforeseen(
     a_year = year_days / _WEEK
     away = n_weeks - 1 - np.arange(n_weeks) + weeks_ahead
     phase = np.abs((away + a_year / 2) % a_year - a_year / 2)
-    usable = np.isfinite(variance)
+    usable = np.isfinite(variance) & (np.arange(n_weeks) >= _FIRST_WEEKS)
     weight = np.where(usable, weights, 0.0)
     mean = np.where(usable, forecast, 0.0)
     beyond = np.where(usable, (counts - mean) ** 2 - variance, 0.0)
     here = phase <= NEAR_WEEKS
-    pooled = _moments(beyond, mean, weight, dispersion)
-    near = _moments(beyond[:, here], mean[:, here], weight[:, here], dispersion)
+    pooled, pooled_chance = _moments(beyond, mean, weight, dispersion)
+    near, near_chance = _moments(beyond[:, here], mean[:, here], weight[:, here], dispersion)
     years = (weight[:, here] > 0).sum(axis=1) / (2 * NEAR_WEEKS + 1)
-    mixed = (years * near + _POOL_YEARS * pooled) / (years + _POOL_YEARS)
-    found: FloatArray = np.clip(mixed, 0.0, _MOST)
+    part = years / (years + _POOL_YEARS)
+    error = part * near + (1.0 - part) * pooled
+    chance = part**2 * near_chance + (1.0 - part) ** 2 * pooled_chance
+    shrunk = (error - np.sqrt(chance)) * _USUAL_ERROR**2 / (_USUAL_ERROR**2 + chance)
+    found: FloatArray = np.clip(shrunk, 0.0, _MOST)
     return found
 
 
-def _moments(beyond: FloatArray, mean: FloatArray, weight: FloatArray, dispersion: FloatArray) -> FloatArray:
+def _moments(
+    beyond: FloatArray, mean: FloatArray, weight: FloatArray, dispersion: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return the moment estimate of v and its variance by chance alone; both 0 where nothing was forecast."""
     square = (weight * mean**2).sum(axis=1)
     safe = np.maximum(square, 1e-12)
     error = (weight * beyond).sum(axis=1) / safe
     # The variance of a squared deviation is about twice the square of the variance, and its kurtosis adds its mean.
     noise = dispersion[:, None] * mean
     chance = (weight**2 * (2.0 * noise**2 + dispersion[:, None] ** 2 * noise)).sum(axis=1) / safe**2
-    shrunk: FloatArray = error * _USUAL_ERROR**2 / (_USUAL_ERROR**2 + chance)
-    return np.where(square > 0, shrunk, 0.0)
+    return np.where(square > 0, error, 0.0), np.where(square > 0, chance, 0.0)

@@ -81,11 +81,11 @@ def outbreak_weights(counts: FloatArray, exposure: FloatArray) -> FloatArray:
     """
     if not counts.shape[1]:
         return np.ones(counts.shape)
-    most = _ABSURD * np.quantile(counts, 0.9, axis=1, keepdims=True) + _FEWEST_IN_OUTBREAK
+    most = _ABSURD * _quantile(np.sort(counts, axis=1), 0.9) + _FEWEST_IN_OUTBREAK
     mean = np.maximum(local_mean(np.minimum(counts, most), exposure), 1e-9)
     residual = 1.5 * (counts ** (2 / 3) - mean ** (2 / 3)) / mean ** (1 / 6)
-    low, high = np.quantile(residual, (0.25, 0.75), axis=1, keepdims=True)
-    residual = residual / np.maximum((high - low) / _NORMAL_QUARTILES, 1.0)
+    ranked = np.sort(residual, axis=1)
+    residual /= np.maximum((_quantile(ranked, 0.75) - _quantile(ranked, 0.25)) / _NORMAL_QUARTILES, 1.0)
     outbreak = (residual > OUTBREAK_RESIDUAL) & (counts >= _FEWEST_IN_OUTBREAK) & (exposure > 0)
     outbreak &= ~_comes_back(outbreak)
     weights: FloatArray = np.where(outbreak, 1.0 / np.maximum(residual, 1.0) ** 2, 1.0)
@@ -249,12 +249,23 @@ def _moment(counts: FloatArray, mean: FloatArray, weights: FloatArray) -> FloatA
 
 
 def _around(values: FloatArray) -> FloatArray:
-    padded = np.pad(values.cumsum(axis=1), ((0, 0), (1, 0)))
-    weeks = np.arange(values.shape[1])
-    after = np.minimum(weeks + _NEIGHBOUR_WEEKS + 1, values.shape[1])
+    rows, n_weeks = values.shape
+    sums = np.zeros((rows, n_weeks + 1))
+    np.cumsum(values, axis=1, out=sums[:, 1:])
+    weeks = np.arange(n_weeks)
+    after = np.minimum(weeks + _NEIGHBOUR_WEEKS + 1, n_weeks)
     before = np.maximum(weeks - _NEIGHBOUR_WEEKS, 0)
-    total: FloatArray = padded[:, after] - padded[:, before]
+    total: FloatArray = sums[:, after] - sums[:, before]
     return total
+
+
+def _quantile(ranked: FloatArray, share: float) -> FloatArray:
+    """Return a quantile of each row of sorted values, interpolated, shape (n_series, 1)."""
+    at = share * (ranked.shape[1] - 1)
+    low = int(at)
+    high = min(low + 1, ranked.shape[1] - 1)
+    value: FloatArray = ranked[:, [low]] + (at - low) * (ranked[:, [high]] - ranked[:, [low]])
+    return value
 
 
 def _half_event_exposure(counts: FloatArray, exposure: FloatArray) -> FloatArray:
