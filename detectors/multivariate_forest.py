@@ -27,6 +27,7 @@ _TAIL = 0.05
 """The part of the training rows from which the tail is learnt: 50 of 1,000."""
 _KEPT = 8
 _EULER = 0.5772156649015329
+_SMALLEST = 1e-300
 
 _memo: "OrderedDict[str, Forest]" = OrderedDict()
 _lock = Lock()
@@ -64,13 +65,15 @@ def tail_chance(trained: FloatArray, anomaly: FloatArray) -> FloatArray:
     """Return the share of values at or above ``anomaly``, read off sorted ``trained`` values with a fitted tail."""
     count = trained.size
     above = count - np.searchsorted(trained, anomaly, side="left")
-    rank = (above + 1.0) / (count + 1.0)
+    rank: FloatArray = np.asarray((above + 1.0) / (count + 1.0), dtype=np.float64)
     start = float(np.quantile(trained, 1.0 - _TAIL))
     excess = trained[trained > start] - start
-    mean = max(float(excess.mean()) if excess.size else 0.0, 1e-6)
-    tail = _TAIL * np.exp(-np.maximum(anomaly - start, 0.0) / mean)
+    if not excess.size:
+        # All of the tail is one value: there is nothing to learn of how it goes on.
+        return rank
+    tail = _TAIL * np.exp(-np.maximum(anomaly - start, 0.0) / float(excess.mean()))
     chance: FloatArray = np.where(anomaly > start, np.minimum(tail, rank), rank)
-    return chance
+    return np.maximum(chance, _SMALLEST)
 
 
 def forest_of(rows: FloatArray) -> Forest:
