@@ -21,9 +21,8 @@ from benchmarks.kent_systems import Telling
 from benchmarks.kent_tuning import Thresholds, Tuned, passing, per_year, tuned_by_shares, tuned_jointly
 from benchmarks.results import Figure
 from detectors.budget import AREA_COUNTS, DAYS_A_YEAR, FUSION, Budget
-from detectors.tripwire_thresholds import CONCURRENT, SCENE, WATCH_LIST
+from detectors.tripwire_thresholds import CONCURRENT, SCENE, WATCH_LIST, TripwireThresholds
 from schemas.vocabulary import Tier
-from tocsin.calibration import spend_whole
 
 SCORED = (AREA_COUNTS, FUSION)
 """Families whose threshold is a score; tripwires come with their tier."""
@@ -79,7 +78,23 @@ def measured(seed: int, size: Size, processes: int) -> list[Measured]:
     quiet = [one for one, _ in results[: len(tuning)]]
     other = [one for one, _ in results[len(tuning) :]]
     runs = [one for _, some in results[len(tuning) :] for one in some]
-    return summed_up(quiet, other, runs, size, spend_whole(budget, tripwires))
+    return summed_up(quiet, other, runs, size, spent_whole(budget, tripwires))
+
+
+def spent_whole(budget: Budget, tripwires: TripwireThresholds) -> Budget:
+    """Return the budget with the pages that tripwires leave unspent given to the scored families, by their shares.
+
+    A tripwire moves in whole people and rarely spends its share; ``tocsin calibrate`` does the same.
+    """
+    pages = {
+        SCENE: tripwires.base_rate(SCENE).per_year(tripwires.scene_page),
+        CONCURRENT: tripwires.base_rate(CONCURRENT).per_year(tripwires.concurrent_page),
+        WATCH_LIST: budget.episodes_per_year(WATCH_LIST, Tier.PAGE),
+    }
+    shares = {family: rate / budget.pages_per_year for family, rate in pages.items()}
+    left, given = max(1.0 - sum(shares.values()), 0.0), sum(budget.page_shares[name] for name in SCORED)
+    shares |= {name: left * budget.page_shares[name] / given for name in SCORED}
+    return budget.model_copy(update={"page_shares": shares})
 
 
 def summed_up(

@@ -31,6 +31,7 @@ from benchmarks.kent_rules import EarsC2, Essence, Odmap
 from benchmarks.kent_scores import relevant
 from benchmarks.kent_systems import System, Telling, Weeks, play
 from benchmarks.kent_tuning import stock_per_year
+from benchmarks.kent_weekly import FarringtonWeekly
 from detectors.budget import DAYS_A_YEAR, Budget
 from detectors.observations import Observation
 from detectors.tripwire_calibration import calibrate_tripwires
@@ -152,7 +153,7 @@ def county() -> County:
 
 def every_system(place: County, tripwires: TripwireThresholds) -> list[System]:
     """Return Tocsin's detectors and those it is compared with."""
-    return [*ours(place, tripwires), Odmap(), Essence(), EarsC2(), Permutation(place)]
+    return [*ours(place, tripwires), Odmap(), Essence(), EarsC2(), Permutation(place), FarringtonWeekly()]
 
 
 def system_of(name: str) -> str:
