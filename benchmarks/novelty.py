@@ -39,6 +39,7 @@ _MOST_DAYS = 1826
 _LEAST_SCORE = 0.0
 _REVIEWS = (4.0, 10.0)
 _MONTHLY = (1, 2, 3, 5)
+_OUTBREAKS = 6
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class Ground:
 
 
 def measure(seed: int, runs: int | None) -> tuple[Sequence[Figure], str]:
-    """Play ``runs`` null histories of five counted years (4: 20 years), and 3 outbreaks of each size in each."""
+    """Play ``runs`` null histories of five counted years (4: 20 years), and 6 outbreaks of each size in each."""
     terrain = terrain_of(load_kent_and_medway())
     ground = Ground(terrain, Novelty(terrain))
     histories = [
@@ -112,7 +113,9 @@ def measure(seed: int, runs: int | None) -> tuple[Sequence[Figure], str]:
     figures += _kinds(played, years)
     rng = np.random.default_rng([seed, 1000])
     for monthly in _MONTHLY:
-        tried = [_first_found(ground, history, monthly, rng) for history in histories for _ in range(3)]
+        tried = [
+            _first_found(ground, history, monthly, rng) for history in histories for _ in range(_OUTBREAKS)
+        ]
         delays = [best for best, _ in tried]
         first = median(day for _, day in tried)
         for reviews in _REVIEWS:

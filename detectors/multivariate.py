@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from scipy.stats import nbinom
 
 from detectors.area_counts import plain_number
+from detectors.budget import MULTIVARIATE
 from detectors.contract import Look, Past
 from detectors.episodes import Alarm
 from detectors.multivariate_features import LAGS, Features, features_as_known, features_of, feeds_of
@@ -33,7 +34,6 @@ from schemas.vocabulary import Feed, Tier
 
 FloatArray = NDArray[np.float64]
 
-MULTIVARIATE = "multivariate"
 MODEL_VERSION = "multivariate-1"
 
 TRAINING_DAYS = 364
@@ -84,7 +84,7 @@ class _Standing:
 class Multivariate:
     """An isolation forest over the feeds and windows of each detection area."""
 
-    name = MULTIVARIATE
+    name = "multivariate"
     family = MULTIVARIATE
 
     def learn(self, past: Past) -> JsonValue:

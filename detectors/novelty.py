@@ -12,6 +12,7 @@ whether a class that a death names was found by a laboratory or suspected by who
 
 from pydantic import JsonValue, ValidationError
 
+from detectors.budget import NOVELTY
 from detectors.contract import Look, Past
 from detectors.episodes import Alarm
 from detectors.novelty_history import WINDOW_DAYS, NoveltyPast, learn_past, observed_in
@@ -24,7 +25,6 @@ from schemas.signals import FeedEvidence, Signal
 from schemas.substances import WATCH_LIST, SubstanceClass
 from schemas.vocabulary import Tier
 
-NOVELTY = "novelty"
 MODEL_VERSION = "novelty-1"
 
 LOWEST_NOVELTY = 0.0
@@ -42,7 +42,7 @@ class Novelty:
         Classes of which the tripwires tell a first find.
     """
 
-    name = NOVELTY
+    name = "novelty"
     family = NOVELTY
 
     def __init__(self, terrain: Terrain, watch_list: frozenset[SubstanceClass] = WATCH_LIST) -> None:

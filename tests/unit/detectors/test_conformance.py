@@ -21,6 +21,7 @@ from detectors.area_counts import AreaCounts, plain_number
 from detectors.baseline import DAYS_BEFORE_PAGING
 from detectors.budget import FamilyThresholds, Thresholds
 from detectors.contract import Detector, Look, Past
+from detectors.fusion import Fusion
 from detectors.multivariate import Multivariate
 from detectors.novelty import Novelty
 from detectors.sightings import COLUMNS, FEEDS, Sightings
@@ -84,6 +85,7 @@ class Case:
 
 DETECTORS: dict[str, Case] = {
     "area_counts": Case(lambda zones, _: AreaCounts(zones), Tier.PAGE, needs_sightings=False),
+    "fusion": Case(lambda _, terrain: Fusion(terrain), Tier.PAGE),
     "multivariate": Case(lambda _, __: Multivariate(), Tier.RECORD, needs_sightings=False),
     "novelty": Case(lambda _, terrain: Novelty(terrain), Tier.REVIEW),
     "slow_onset": Case(lambda zones, _: SlowOnset(zones), Tier.REVIEW, slow, needs_sightings=False),
