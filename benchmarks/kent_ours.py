@@ -38,6 +38,9 @@ EVENT_TYPES: Mapping[SubstanceClass, str] = {
 }
 """What a detector that names a class says of the kind of outbreak."""
 
+_NAMED_KINDS = {one.name: one.name for one in PROFILES if one.named is not None}
+"""Generic profiles name no kind."""
+
 _NO_THRESHOLDS = Thresholds(model_version="kent", families={})
 
 TRIPWIRE_SCORES: Mapping[Tier, float] = {Tier.RECORD: 0.0, Tier.REVIEW: 1.0, Tier.PAGE: 2.0}
@@ -103,7 +106,7 @@ class Fused:
                 family=FUSION,
                 areas=one.areas,
                 substance_class=one.substance_class,
-                event_type=PROFILES[one.profile].name,
+                event_type=_NAMED_KINDS.get(PROFILES[one.profile].name, ""),
                 may_page=one.may_page,
                 fine=self._fine(one.centre, one.n_fine),
             )

@@ -5,13 +5,16 @@ are known now: records come late, and whoever watches such a rule sees yesterday
 originals do; the tuned ones use the same statistics with thresholds learnt for each feed and level.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr
 
 from benchmarks.kent_systems import CASUALTY_FEEDS, Day, Rule, Telling
 from detectors.ears import ears
-from schemas.substances import SubstanceClass
+from schemas.substances import OPIOID_CLASSES, SubstanceClass
+from schemas.vocabulary import Feed
 
 Floats = NDArray[np.float64]
 
@@ -32,15 +35,43 @@ EARS_LEAST_SD = 0.2
 _MOST = 300.0
 
 
-def feed_days(day: Day, days: int) -> NDArray[np.int64]:
-    """Return the counts of the last days, shape (n_feeds, n_days, n_areas + 1): casualty feeds, every class."""
-    rows = [day.cube.series.index((feed, SubstanceClass.ANY)) for feed in CASUALTY_FEEDS]
-    counts: NDArray[np.int64] = day.cube.counts[rows, -days:].astype(np.int64)
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """What a rule counts together."""
+
+    name: str
+    feed: Feed
+    classes: tuple[SubstanceClass, ...] = (SubstanceClass.ANY,)
+
+
+WHOLE_FEEDS: tuple[Stream, ...] = tuple(Stream(feed.value, feed) for feed in CASUALTY_FEEDS)
+_C = SubstanceClass
+BY_CLASS: tuple[Stream, ...] = (
+    *WHOLE_FEEDS,
+    Stream("ed:opioid", Feed.ED_PRESENTATIONS, tuple(sorted(OPIOID_CLASSES))),
+    Stream("ed:benzodiazepine", Feed.ED_PRESENTATIONS, (_C.NOVEL_BENZODIAZEPINE, _C.BENZODIAZEPINE)),
+    Stream("ed:cannabinoid", Feed.ED_PRESENTATIONS, (_C.SYNTHETIC_CANNABINOID,)),
+    Stream("ed:stimulant", Feed.ED_PRESENTATIONS, (_C.STIMULANT,)),
+)
+"""Syndromes as a health department would define them, beside the whole feeds."""
+
+
+def stream_days(day: Day, days: int, streams: tuple[Stream, ...] = WHOLE_FEEDS) -> NDArray[np.int64]:
+    """Return the counts of the last days, shape (n_streams, n_days, n_areas + 1)."""
+    rows = [[day.cube.series.index((one.feed, name)) for name in one.classes] for one in streams]
+    counts: NDArray[np.int64] = np.stack(
+        [day.cube.counts[row, -days:].sum(axis=0, dtype=np.int64) for row in rows]
+    )
     return counts
 
 
 def tellings(
-    day: Day, score: Floats, floor: float, stock: NDArray[np.bool_], observed: NDArray[np.int64]
+    day: Day,
+    score: Floats,
+    floor: float,
+    stock: NDArray[np.bool_],
+    observed: NDArray[np.int64],
+    streams: tuple[Stream, ...] = WHOLE_FEEDS,
 ) -> list[Telling]:
     """Return what a rule tells: the best of the judged days of each feed and column.
 
@@ -51,6 +82,8 @@ def tellings(
         By age of the judged day: today first.
     floor : float
         Scores below it are left out.
+    streams : tuple of Stream
+        What the second axis counts.
     """
     best = np.where(observed > 0, score, -np.inf).argmax(axis=0)
     found = []
@@ -62,7 +95,7 @@ def tellings(
                 day=day.today,
                 window_days=int(best[feed, column]) + 1,
                 score=float(min(top[feed, column], _MOST)),
-                family=f"{CASUALTY_FEEDS[feed]}:{'county' if column == last else 'district'}",
+                family=f"{streams[feed].name}:{'county' if column == last else 'district'}",
                 areas=(1 << last) - 1 if column == last else 1 << int(column),
                 stock=bool(stock[:, feed, column].any()),
             )
@@ -159,7 +192,7 @@ class Odmap(Rule):
 
     def look(self, day: Day) -> list[Telling]:
         """Return every count above mean + 2 SD."""
-        counts = feed_days(day, ODMAP_DAYS + LOOKS_BACK)
+        counts = stream_days(day, ODMAP_DAYS + LOOKS_BACK)
         score = odmap_scores(counts)
         return tellings(day, score, ODMAP_DEVIATIONS, score > ODMAP_DEVIATIONS, _judged(counts))
 
@@ -168,13 +201,22 @@ class Essence(Rule):
     """ESSENCE's switch between regression and EWMA."""
 
     name = "ESSENCE switch"
+    streams = WHOLE_FEEDS
 
     def look(self, day: Day) -> list[Telling]:
         """Return every p-value below .01."""
-        counts = feed_days(day, BASELINE_DAYS + GUARD_DAYS + LOOKS_BACK)
+        counts = stream_days(day, BASELINE_DAYS + GUARD_DAYS + LOOKS_BACK, self.streams)
         p_value = essence_p_values(counts, day.cube.last_day.weekday())
         score = -np.log10(np.maximum(p_value, 1e-300))
-        return tellings(day, score, -np.log10(ESSENCE_P), p_value < ESSENCE_P, _judged(counts))
+        stock = p_value < ESSENCE_P
+        return tellings(day, score, -np.log10(ESSENCE_P), stock, _judged(counts), self.streams)
+
+
+class EssenceByClass(Essence):
+    """The same with A&E's presentations by class as well, as ESSENCE's users define syndromes."""
+
+    name = "ESSENCE switch with syndromes"
+    streams = BY_CLASS
 
 
 class EarsC2(Rule):
@@ -184,7 +226,7 @@ class EarsC2(Rule):
 
     def look(self, day: Day) -> list[Telling]:
         """Return every count above the stock threshold."""
-        counts = feed_days(day, EARS_DAYS + GUARD_DAYS + LOOKS_BACK)
+        counts = stream_days(day, EARS_DAYS + GUARD_DAYS + LOOKS_BACK)
         n_feeds, n_days, n_columns = counts.shape
         series = counts.transpose(0, 2, 1).reshape(-1, n_days)
         statistic = ears(series, "C2", min_sigma=EARS_LEAST_SD).statistic

@@ -27,7 +27,7 @@ from benchmarks.kent_county import (
 )
 from benchmarks.kent_ours import OURS, ours
 from benchmarks.kent_permutation import Permutation
-from benchmarks.kent_rules import EarsC2, Essence, Odmap
+from benchmarks.kent_rules import EarsC2, Essence, EssenceByClass, Odmap
 from benchmarks.kent_scores import relevant
 from benchmarks.kent_systems import System, Telling, Weeks, play
 from benchmarks.kent_tuning import stock_per_year
@@ -153,7 +153,15 @@ def county() -> County:
 
 def every_system(place: County, tripwires: TripwireThresholds) -> list[System]:
     """Return Tocsin's detectors and those it is compared with."""
-    return [*ours(place, tripwires), Odmap(), Essence(), EarsC2(), Permutation(place), FarringtonWeekly()]
+    return [
+        *ours(place, tripwires),
+        Odmap(),
+        Essence(),
+        EssenceByClass(),
+        EarsC2(),
+        Permutation(place),
+        FarringtonWeekly(),
+    ]
 
 
 def system_of(name: str) -> str:

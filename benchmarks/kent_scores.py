@@ -110,6 +110,11 @@ def chance_within(outcomes: Sequence[Outcome], days: float) -> float:
     return float(np.mean([one.chance_delay <= days for one in outcomes])) if outcomes else float("nan")
 
 
+def without_chance(outcomes: Sequence[Outcome], days: float = TARGET_DAYS) -> list[Outcome]:
+    """Return the runs in which no unrelated page would have found the outbreak within so many days."""
+    return [one for one in outcomes if one.chance_delay > days]
+
+
 def smallest_found(outcomes: Sequence[Outcome], days: float = TARGET_DAYS, share: float = 0.5) -> float:
     """Return the size found within ``days`` in ``share`` of the runs, interpolated on its logarithm.
 
