@@ -31,7 +31,7 @@ from detectors.budget import (
     Thresholds,
 )
 from detectors.completeness import completeness_as_known
-from detectors.contract import RECENT_DAYS, Look, Past
+from detectors.contract import RECENT_DAYS, Detector, Look, Past
 from detectors.episodes import Alarm, alarms_of, episode_steps
 from detectors.history import CountCube, OccurrenceHistory
 from detectors.scoring import LOWEST_SCORE, score_day
@@ -57,22 +57,8 @@ _NOBODY = Thresholds(model_version=MODEL_VERSION, families={})
 _ANYWHERE = Jurisdiction("calibration")
 
 
-class Calibrated(Protocol):
+class Calibrated(Detector, Protocol):
     """A detector that calibration can play: :class:`detectors.fusion.Fusion` is one."""
-
-    @property
-    def name(self) -> str:
-        """Where what it learns is kept."""
-        ...
-
-    @property
-    def family(self) -> str:
-        """Whose share of the budget its alarms are charged to."""
-        ...
-
-    def learn(self, past: Past) -> JsonValue:
-        """Return what it keeps for the week."""
-        ...
 
     def alarms(self, look: Look, day: int) -> list[Alarm]:
         """Return what it would tell at any threshold, strongest first; the look's thresholds are to be ignored."""

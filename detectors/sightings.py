@@ -12,6 +12,8 @@ from datetime import date, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.history import OccurrenceHistory, Series
+from schemas.geography import AreaCode
 from schemas.substances import SubstanceClass
 from schemas.vocabulary import Feed
 
@@ -112,6 +114,43 @@ class Sightings:
 
 
 COLUMNS = tuple(item.name for item in fields(Sightings) if item.name not in {"first_day", "n_days"})
+
+
+def occurrences_of(
+    sightings: Sightings, areas: tuple[AreaCode, ...], series: tuple[Series, ...]
+) -> OccurrenceHistory:
+    """Return the counts that follow from single events: a row for each series that an event is counted in.
+
+    Parameters
+    ----------
+    sightings : Sightings
+    areas : tuple of AreaCode
+        The terrain's detection areas.
+    series : tuple of (Feed, SubstanceClass)
+        What to count; ``any`` counts every event of its feed once.
+    """
+    event: list[IntArray] = []
+    index: list[IntArray] = []
+    for number, (feed, name) in enumerate(series):
+        counted = sightings.feed == FEEDS.index(feed)
+        if name is not SubstanceClass.ANY:
+            counted &= (sightings.classes & CLASS_BIT[name]) != 0
+        rows = np.flatnonzero(counted)
+        event.append(rows)
+        index.append(np.full(rows.size, number, dtype=np.int64))
+    rows, numbers = np.concatenate(event), np.concatenate(index)
+    order = np.lexsort((numbers, rows))
+    rows, numbers = rows[order], numbers[order]
+    return OccurrenceHistory(
+        first_day=sightings.first_day,
+        n_days=sightings.n_days,
+        areas=areas,
+        series=series,
+        day=sightings.day[rows].astype(np.int32),
+        known_day=sightings.known_day[rows].astype(np.int32),
+        area=sightings.area[rows].astype(np.int32),
+        series_index=numbers.astype(np.int32),
+    )
 
 
 def _within(column: IntArray, name: str, low: int, high: int | None) -> None:

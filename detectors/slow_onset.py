@@ -17,6 +17,7 @@ from detectors.area_counts import sentence_for
 from detectors.completeness import checked, share_known
 from detectors.contract import Look, Past
 from detectors.count_series import FloatArray, IntArray
+from detectors.episodes import Alarm
 from detectors.frozen_comparison import Onset, slow_onset
 from detectors.frozen_quarters import RECENT_WEEKS
 from detectors.scoring import HIGHEST_SCORE, LOWEST_SCORE
@@ -108,15 +109,36 @@ class SlowOnset:
 
         ``newest_evidence_at`` is the start of the quarter's last day and ``evidence`` is empty, as for area counts.
         """
+        until, rises = self._standing_rises(look)
+        signals = (self._signal(look, until, rise) for rise in rises)
+        return [signal for signal in signals if signal is not None]
+
+    def alarms(self, look: Look, day: int) -> list[Alarm]:
+        """Return the same rises as calibration counts them; ``day`` is the index of the look's day."""
+        bits = {code: 1 << index for index, code in enumerate(self.zones.areas)}
+        every = (1 << max(len(self.zones.areas), 1)) - 1
+        _, rises = self._standing_rises(look)
+        return [
+            Alarm(
+                day,
+                _DAYS,
+                rise["score"],
+                bits.get(rise["area"], every),
+                SubstanceClass(rise["substance_class"]),
+                may_page=False,
+            )
+            for rise in rises
+        ]
+
+    def _standing_rises(self, look: Look) -> tuple[date, list[dict[str, Any]]]:
+        """Return the last day that was learnt from, and its rises while they are fresh."""
         learnt = look.learnt.get(self.name)
         if learnt is None:
-            return []
+            return look.today, []
         state = cast(dict[str, Any], learnt)
         until = date.fromisoformat(state["until"])
-        if not 0 <= (look.today - until).days <= _FRESH_DAYS:
-            return []
-        signals = (self._signal(look, until, rise) for rise in state["rises"])
-        return [signal for signal in signals if signal is not None]
+        fresh = 0 <= (look.today - until).days <= _FRESH_DAYS
+        return until, state["rises"] if fresh else []
 
     def _history(self, past: Past, weekly: IntArray) -> tuple[IntArray, FloatArray]:
         """Return the first whole week of each series' feed and the share known of each of its weeks."""

@@ -141,7 +141,15 @@ def counted_events(connection: Connection, profile: JurisdictionProfile, now: da
     laws = completeness(connection, profile, as_of=now)
     root = profile.geography.root
     rows = connection.execute(
-        select(EVENT.feed, EVENT.day, EVENT.known_at, EVENT.detection_area, EVENT.classes, EVENT.delivery)
+        select(
+            EVENT.feed,
+            EVENT.day,
+            EVENT.known_at,
+            EVENT.area,
+            EVENT.detection_area,
+            EVENT.classes,
+            EVENT.delivery,
+        )
         .where(
             EVENT.jurisdiction == profile.jurisdiction,
             EVENT.grain == "day",
@@ -164,6 +172,7 @@ def counted_events(connection: Connection, profile: JurisdictionProfile, now: da
                 area=None if row.detection_area == root else AreaCode(row.detection_area),
                 feed=feed,
                 classes=frozenset(SubstanceClass(name) for name in row.classes.split()),
+                fine=AreaCode(row.area),
             )
         )
     return made

@@ -15,19 +15,20 @@ from pathlib import Path
 
 import numpy as np
 
-from detectors.budget import AREA_COUNTS, Budget
-from detectors.calibration import Played, Setup, learn, play
+from detectors.budget import Budget
+from detectors.calibration import NullHistory, Played, Setup, learn, play
 from detectors.observations import Observation
+from detectors.terrain import terrain_of
 from detectors.tripwire_calibration import Ground, calibrate_tripwires
 from detectors.tripwire_thresholds import CONCURRENT, SCENE, WATCH_LIST, TripwireThresholds
-from detectors.zones import zones_of
 from schemas.geography import AreaCode, load_kent_and_medway
 from schemas.vocabulary import Feed, Jurisdiction, Tier
-from streams.detection import populations
+from streams.detection import jurisdiction_zones, populations
+from streams.detectors import calibrated_of
 from streams.history import series_of
 from streams.holidays import bank_holidays
 from streams.profile import JurisdictionProfile
-from streams.simulation.counting import occurrences
+from streams.simulation.counting import occurrences, sightings
 from streams.simulation.history import History, draw_history
 from streams.simulation.observing import observations
 from streams.simulation.parameters import KENT_AND_MEDWAY
@@ -57,13 +58,13 @@ class Plan:
 
 def setup_of(profile: JurisdictionProfile) -> Setup:
     """Return what a jurisdiction's detection runs use, for calibration to use too."""
-    geography = profile.geography
     return Setup(
-        zones=zones_of(geography.detection_areas(), geography.adjacent, geography.root),
+        zones=jurisdiction_zones(profile),
         populations=populations(profile),
         completeness={feed: np.asarray([*one.completeness, 1.0]) for feed, one in profile.feeds.items()},
         holidays=bank_holidays(profile),
         training_days=TRAINING_DAYS,
+        detectors=calibrated_of(profile),
     )
 
 
@@ -99,25 +100,26 @@ def calibrate_kent(plan: Plan, *, budget: Budget | None = None, progress: Progre
 
 
 def fingerprint() -> str:
-    """Return a hash of what the simulator and the detectors of counts make of one fixed quarter.
+    """Return a hash of what the simulator and the detectors make of one fixed quarter.
 
     Thresholds learnt by a model with another fingerprint are stale, whatever its version says. Scores are rounded, so
     that another processor's last digits do not count.
     """
     profile = kent_profile()
-    history = _kent_history(profile, np.random.SeedSequence(1), TRAINING_DAYS + 91)
-    played = play(
-        occurrences(history, profile.geography.detection_areas(), series_of(list(Feed))), setup_of(profile)
+    played = play(_null_history(profile, np.random.SeedSequence(1), TRAINING_DAYS + 91), setup_of(profile))
+    scores = ",".join(
+        f"{family} {score:.2f}"
+        for family, tally in played.families.items()
+        for score in tally.every.appearing
     )
-    scores = ",".join(f"{score:.2f}" for score in played.every.appearing)
     return hashlib.sha256(scores.encode()).hexdigest()[:16]
 
 
 def spend_whole(budget: Budget, tripwires: TripwireThresholds) -> Budget:
-    """Return the budget with the pages that the tripwires leave unspent given to the detectors of counts.
+    """Return the budget with the pages that the tripwires leave unspent given to the families that scores decide.
 
     A tripwire moves in whole people, so it can rarely spend its share exactly; a budget that is not spent is a detector
-    deafer than people agreed to.
+    deafer than people agreed to. The others share what is left in their own proportions.
     """
     spends = {
         SCENE: tripwires.base_rate(SCENE).per_year(tripwires.scene_page),
@@ -125,7 +127,10 @@ def spend_whole(budget: Budget, tripwires: TripwireThresholds) -> Budget:
         WATCH_LIST: budget.episodes_per_year(WATCH_LIST, Tier.PAGE),
     }
     shares = {family: pages / budget.pages_per_year for family, pages in spends.items()}
-    shares[AREA_COUNTS] = max(1.0 - sum(shares.values()), 0.0)
+    left = max(1.0 - sum(shares.values()), 0.0)
+    others = {family: share for family, share in budget.page_shares.items() if family not in spends}
+    whole = sum(others.values())
+    shares |= {family: left * share / whole for family, share in others.items() if whole > 0}
     return budget.model_copy(update={"page_shares": shares})
 
 
@@ -152,9 +157,13 @@ def workers() -> ProcessPoolExecutor:
 
 def _play_kent(seed: np.random.SeedSequence) -> Played:
     profile = kent_profile()
-    history = _kent_history(profile, seed, TRAINING_DAYS + COUNTED_DAYS)
-    series = series_of(list(Feed))
-    return play(occurrences(history, profile.geography.detection_areas(), series), setup_of(profile))
+    return play(_null_history(profile, seed, TRAINING_DAYS + COUNTED_DAYS), setup_of(profile))
+
+
+def _null_history(profile: JurisdictionProfile, seed: np.random.SeedSequence, days: int) -> NullHistory:
+    history = _kent_history(profile, seed, days)
+    counts = occurrences(history, profile.geography.detection_areas(), series_of(list(Feed)))
+    return NullHistory(counts, sightings(history, terrain_of(profile.geography)))
 
 
 def _kent_history(profile: JurisdictionProfile, seed: np.random.SeedSequence, days: int) -> History:

@@ -37,7 +37,7 @@ class LookingBack:
     ----------
     profile : JurisdictionProfile
     detectors : sequence of Detector
-        What its runs ask (``tocsin.wiring.detectors_of``).
+        What its runs ask (``streams.detectors.detectors_of``).
     taxonomy : Taxonomy, optional
         Says which class a sample was sold as.
     without : Feed, optional

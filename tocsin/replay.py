@@ -23,7 +23,9 @@ from rich.console import Console
 
 from alerts.settings import AlertsSettings, Contact, LinkSettings
 from detectors.budget import Budget
-from detectors.calibration import Played, Setup, learn, play
+from detectors.calibration import NullHistory, Played, Setup, learn, play
+from detectors.sightings import occurrences_of
+from detectors.terrain import terrain_of
 from detectors.tripwire_thresholds import TripwireThresholds
 from schemas.clock import civil_day
 from schemas.geography import Geography, load_geography
@@ -264,7 +266,7 @@ def learn_from(
     """
     rates = fit_rates(
         counted,
-        areas=profile.geography.detection_areas(),
+        terrain=terrain_of(profile.geography),
         populations={code: area.population for code, area in profile.geography.areas.items()},
         first_day=min(one.day for one in counted),
         last_day=_mostly_known(counted),
@@ -293,14 +295,14 @@ class _PlayNull:
     feeds: tuple[Feed, ...]
 
     def __call__(self, seed: np.random.SeedSequence) -> Played:
-        history = simulate_from_rates(
+        sightings = simulate_from_rates(
             self.rates,
             first_day=date(2014, 1, 6),
             n_days=TRAINING_DAYS + COUNTED_DAYS,
-            series=series_of(self.feeds),
             rng=np.random.default_rng(seed),
         )
-        return play(history, self.setup)
+        counts = occurrences_of(sightings, self.rates.areas, series_of(self.feeds))
+        return play(NullHistory(counts, sightings), self.setup)
 
 
 def without_ordinary_supply(
@@ -334,6 +336,7 @@ def _counted(arrival: Arrival, profile: JurisdictionProfile, taxonomy: Taxonomy)
         area=None if counted.detection_area == profile.geography.root else counted.detection_area,
         feed=arrival.event.feed,
         classes=frozenset(SubstanceClass(name) for name in counted.classes),
+        fine=counted.area,
     )
 
 

@@ -14,15 +14,14 @@ from sqlalchemy import Connection
 from alerts.attach import attach_or_open, on_evidence_withdrawn
 from alerts.desk import Desk
 from alerts.jobs import channels_of, people_jobs
-from detectors.area_counts import AreaCounts
-from detectors.contract import Detector
 from schemas import migrations
 from schemas.clock import Clock
 from schemas.signals import Signal
 from schemas.substances import default_taxonomy
 from schemas.vocabulary import Jurisdiction
 from streams import jurisdictions
-from streams.detection import Cadence, DetectionRuns, jurisdiction_zones
+from streams.detection import Cadence, DetectionRuns
+from streams.detectors import detectors_of
 from streams.housekeeping import Housekeeping
 from streams.intake import Intake
 from streams.log.embedded import EmbeddedLog
@@ -80,11 +79,6 @@ def learnt_of(settings: Settings) -> dict[Jurisdiction, Learnt]:
         Jurisdiction(name): learnt_for(Jurisdiction(name), one.thresholds)
         for name, one in sorted(settings.jurisdictions.items())
     }
-
-
-def detectors_of(profile: JurisdictionProfile) -> tuple[Detector, ...]:
-    """Return what a jurisdiction's detection runs ask, in turn; what looks back at them asks the same."""
-    return (AreaCounts(jurisdiction_zones(profile)),)
 
 
 def build(

@@ -12,6 +12,7 @@ from datetime import date, timedelta
 import numpy as np
 import numpy.typing as npt
 
+from detectors.terrain import Terrain
 from schemas.geography import AreaCode
 from schemas.substances import SubstanceClass
 from schemas.vocabulary import Feed
@@ -39,11 +40,13 @@ class CountedEvent:
     feed: Feed
     classes: frozenset[SubstanceClass]
     """The classes it counts in, without ``any``."""
+    fine: AreaCode | None = None
+    """The finest area in which it is known to have happened; it may be the detection area itself, or a wider one."""
 
 
 def fit_rates(
     events: Iterable[CountedEvent],
-    areas: Sequence[AreaCode],
+    terrain: Terrain,
     *,
     first_day: date,
     last_day: date,
@@ -56,8 +59,8 @@ def fit_rates(
     ----------
     events : iterable of CountedEvent
         In any order; those outside the days or within a mask are left out.
-    areas : sequence of AreaCode
-        Detection areas, sorted.
+    terrain : Terrain
+        Its detection areas, and the small ones in them.
     first_day, last_day : date
         Both included.
     masks : collection of (date, date)
@@ -70,6 +73,7 @@ def fit_rates(
     ValueError
         If no day is left, or no event.
     """
+    areas = terrain.areas
     n_days = (last_day - first_day).days + 1
     open_days = np.ones(max(n_days, 0), dtype=bool)
     for start, end in masks:
@@ -88,23 +92,43 @@ def fit_rates(
     people = np.where(np.isfinite(people), people, 0.0)
     spread = people / people.sum() if people.sum() > 0 else np.full(len(areas), 1 / len(areas))
     fitted = [
-        _fit_feed(feed, by_feed[feed], areas, days, open_days, spread) for feed in Feed if feed in by_feed
+        _fit_feed(feed, by_feed[feed], terrain, days, open_days, spread) for feed in Feed if feed in by_feed
     ]
     totals = np.zeros(n_days)
     for found in by_feed.values():
         np.add.at(totals, [(event.day - first_day).days for event in found], 1)
-    return FittedRates(tuple(areas), tuple(fitted), _level_sd(totals, open_days))
+    return FittedRates(
+        areas,
+        tuple(fitted),
+        _level_sd(totals, open_days),
+        small_area_of=terrain.area_of.astype(np.int64),
+        small_shapes=_small_shapes([event for found in by_feed.values() for event in found], terrain),
+    )
+
+
+def _small_shapes(events: Iterable[CountedEvent], terrain: Terrain) -> Floats:
+    """Return the Gamma shape of what is known about each small area: 1 for an average population, 1 for each event."""
+    position = {code: number for number, code in enumerate(terrain.fine)}
+    shapes: Floats = (
+        terrain.population / max(float(terrain.population.mean()), 1e-9) if terrain.fine else np.zeros(0)
+    )
+    found = Counter(position[event.fine] for event in events if event.fine in position)
+    for number, times in found.items():
+        shapes[number] += times
+    return shapes
 
 
 def _fit_feed(
     feed: Feed,
     events: Sequence[CountedEvent],
-    areas: Sequence[AreaCode],
+    terrain: Terrain,
     days: Sequence[date],
     open_days: npt.NDArray[np.bool_],
     spread: Floats,
 ) -> FeedRates:
+    areas = terrain.areas
     position = {area: number for number, area in enumerate(areas)}
+    small = frozenset(terrain.fine)
     day = np.array([(event.day - days[0]).days for event in events])
     area = np.array([position.get(event.area, -1) if event.area is not None else -1 for event in events])
     by_day = np.bincount(day, minlength=len(days)).astype(np.float64)
@@ -142,6 +166,7 @@ def _fit_feed(
             for classes, times in sorted(profiles.items(), key=lambda pair: (-pair[1], sorted(pair[0])))
         ),
         delays=np.bincount(waits).astype(np.float64) / len(events),
+        finely_placed=sum(event.fine in small for event in events) / max(float(placed.sum()), 1.0),
     )
 
 

@@ -102,10 +102,10 @@ def _list(context: Context, names: Sequence["Jurisdiction"], last: int, *, as_js
 
 
 def _document(context: Context, wanted: str, names: Sequence["Jurisdiction"]) -> "Json":
+    from streams.detectors import detectors_of
     from tocsin.explaining import explain as explained
     from tocsin.explaining_stored import NoSuchSignal, find
     from tocsin.learnt import ThresholdsError, learnt_for
-    from tocsin.wiring import detectors_of
 
     with context.database() as database, database.read() as connection:
         with told(NoSuchSignal):

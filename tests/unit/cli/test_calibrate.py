@@ -17,6 +17,7 @@ from detectors.budget import Budget
 from detectors.contract import Look
 from schemas.substances import SubstanceClass
 from schemas.vocabulary import Feed, Tier
+from streams.detectors import detectors_of
 from tocsin import calibrating
 from tocsin.calibrating import (
     NotEnoughRecordsError,
@@ -29,7 +30,6 @@ from tocsin.calibrating import (
 from tocsin.calibration import Plan, kent_profile
 from tocsin.learnt import Learnt, learnt_for
 from tocsin.looking_back import LookingBack
-from tocsin.wiring import detectors_of
 
 from .conftest import KENT, NOW, Tocsin, said
 from .seeded import THANET

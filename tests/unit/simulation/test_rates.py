@@ -1,11 +1,14 @@
 """Rates learnt from events come back in the histories drawn from them."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
 import pytest
 
+from detectors.sightings import FEEDS, Sightings, occurrences_of
+from detectors.terrain import Terrain
 from schemas.geography import AreaCode
 from schemas.substances import SubstanceClass
 from schemas.vocabulary import Feed
@@ -18,6 +21,16 @@ HEROIN = frozenset({SubstanceClass.OPIATE})
 BOTH = frozenset({SubstanceClass.OPIATE, SubstanceClass.STIMULANT})
 DEATHS = Feed.SUSPECTED_DEATHS
 SERIES = tuple((DEATHS, one) for one in SubstanceClass)
+SMALL = tuple(AreaCode(f"{area}{number}") for area in AREAS for number in range(4))
+TERRAIN = Terrain(
+    root=AreaCode("ROOT"),
+    areas=AREAS,
+    fine=SMALL,
+    area_of=np.repeat(np.arange(3), 4).astype(np.int32),
+    position_km=np.arange(24, dtype=np.float64).reshape(12, 2),
+    population=np.ones(12),
+    adjacent=np.zeros((3, 3), dtype=bool),
+)
 
 
 def _events(seed: int = 1, per_day: float = 2.0) -> list[CountedEvent]:
@@ -31,7 +44,13 @@ def _events(seed: int = 1, per_day: float = 2.0) -> list[CountedEvent]:
             delay = int(rng.choice([0, 30], p=[0.25, 0.75]))
             found.append(
                 CountedEvent(
-                    day, day + timedelta(days=delay), area, DEATHS, BOTH if rng.random() < 0.3 else HEROIN
+                    day,
+                    day + timedelta(days=delay),
+                    area,
+                    DEATHS,
+                    BOTH if rng.random() < 0.3 else HEROIN,
+                    # Every second record says the small area, nearly always the same one.
+                    None if area is None or number % 2 else AreaCode(f"{area}{0 if number % 20 else 1}"),
                 )
             )
     return found
@@ -40,7 +59,7 @@ def _events(seed: int = 1, per_day: float = 2.0) -> list[CountedEvent]:
 @pytest.fixture(scope="module")
 def rates() -> FittedRates:
     return fit_rates(
-        _events(), AREAS, first_day=FIRST, last_day=LAST, populations=dict.fromkeys(AREAS, 1000.0)
+        _events(), TERRAIN, first_day=FIRST, last_day=LAST, populations=dict.fromkeys(AREAS, 1000.0)
     )
 
 
@@ -57,10 +76,13 @@ def test_the_habits_of_a_feed_are_learnt(rates: FittedRates) -> None:
 
 
 def test_a_drawn_history_has_the_learnt_habits(rates: FittedRates) -> None:
-    level = FittedRates(rates.areas, rates.feeds, level_log_sd=0.0, drift_sd=0.0)
-    drawn = simulate_from_rates(
-        level, first_day=FIRST, n_days=2000, series=SERIES, rng=np.random.default_rng(3)
-    )
+    level = replace(rates, level_log_sd=0.0, drift_sd=0.0)
+    sightings = simulate_from_rates(level, first_day=FIRST, n_days=2000, rng=np.random.default_rng(3))
+    drawn = occurrences_of(sightings, AREAS, SERIES)
+    assert (sightings.fine >= 0).mean() == pytest.approx(0.8 / 2, abs=0.04)
+    placed = sightings.fine[sightings.fine >= 0]
+    assert (placed % 4 == 0).mean() > 0.8
+    assert (TERRAIN.area_of[placed] == sightings.area[sightings.fine >= 0]).all()
     of_any = drawn.series_index == SERIES.index((DEATHS, SubstanceClass.ANY))
     assert of_any.sum() / 2000 == pytest.approx(2.0, rel=0.1)
     assert (drawn.area[of_any] == -1).mean() == pytest.approx(0.2, abs=0.03)
@@ -74,24 +96,18 @@ def test_a_drawn_history_has_the_learnt_habits(rates: FittedRates) -> None:
 
 def test_the_same_seed_gives_the_same_counts(rates: FittedRates) -> None:
     drawn = [
-        simulate_from_rates(
-            rates, first_day=FIRST, n_days=300, series=SERIES, rng=np.random.default_rng(seed)
-        )
+        simulate_from_rates(rates, first_day=FIRST, n_days=300, rng=np.random.default_rng(seed))
         for seed in (1, 1, 2)
     ]
     assert drawn[0].day.tobytes() == drawn[1].day.tobytes()
-    assert drawn[0].area.tobytes() == drawn[1].area.tobytes()
+    assert drawn[0].fine.tobytes() == drawn[1].fine.tobytes()
     assert drawn[0].day.tobytes() != drawn[2].day.tobytes()
 
 
 def test_histories_differ_in_level_as_much_as_the_years_did(rates: FittedRates) -> None:
-    unsure = FittedRates(rates.areas, rates.feeds, level_log_sd=0.3, drift_sd=0.0)
+    unsure = replace(rates, level_log_sd=0.3, drift_sd=0.0)
     sizes = [
-        len(
-            simulate_from_rates(
-                unsure, first_day=FIRST, n_days=730, series=SERIES, rng=np.random.default_rng(n)
-            ).day
-        )
+        len(simulate_from_rates(unsure, first_day=FIRST, n_days=730, rng=np.random.default_rng(n)).day)
         for n in range(60)
     ]
     assert 0.2 < np.log(sizes).std() < 0.42
@@ -105,7 +121,7 @@ def test_masked_periods_teach_nothing() -> None:
     ] * 500
     masked = fit_rates(
         [*_events(), *wave],
-        AREAS,
+        TERRAIN,
         first_day=FIRST,
         last_day=LAST,
         masks=[(date(2014, 5, 1), date(2014, 7, 31))],
@@ -117,14 +133,13 @@ def test_masked_periods_teach_nothing() -> None:
 
 def test_clumped_events_are_learnt_as_dispersion_and_drawn_again() -> None:
     doubled = [event for event in _events(per_day=1.0) for _ in range(2)]
-    rates = fit_rates(doubled, AREAS, first_day=FIRST, last_day=LAST)
+    rates = fit_rates(doubled, TERRAIN, first_day=FIRST, last_day=LAST)
     assert 1.7 < rates.feeds[0].local_dispersion < 2.3
-    flat = FittedRates(rates.areas, rates.feeds, level_log_sd=0.0, drift_sd=0.0)
+    flat = replace(rates, level_log_sd=0.0, drift_sd=0.0)
     drawn = simulate_from_rates(
         flat,
         first_day=FIRST,
         n_days=3000,
-        series=((DEATHS, SubstanceClass.ANY),),
         rng=np.random.default_rng(8),
     )
     counts = np.bincount(drawn.day[drawn.area == 0], minlength=3000)
@@ -133,6 +148,36 @@ def test_clumped_events_are_learnt_as_dispersion_and_drawn_again() -> None:
 
 def test_nothing_to_learn_from_is_said() -> None:
     with pytest.raises(ValueError, match="leave no day"):
-        fit_rates(_events(), AREAS, first_day=FIRST, last_day=LAST, masks=[(FIRST, LAST)])
+        fit_rates(_events(), TERRAIN, first_day=FIRST, last_day=LAST, masks=[(FIRST, LAST)])
     with pytest.raises(ValueError, match="no event"):
-        fit_rates([], AREAS, first_day=FIRST, last_day=LAST)
+        fit_rates([], TERRAIN, first_day=FIRST, last_day=LAST)
+
+
+def test_people_who_are_in_two_feeds_are_there_on_one_day_and_in_one_place() -> None:
+    first, second = Feed.AMBULANCE_NALOXONE, Feed.ED_PRESENTATIONS
+    events = [
+        CountedEvent(FIRST + timedelta(days=day), FIRST + timedelta(days=day), AREAS[day % 3], feed, HEROIN)
+        for day in range(1000)
+        for feed in (first, second, second)
+    ]
+    rates = replace(
+        fit_rates(events, TERRAIN, first_day=FIRST, last_day=FIRST + timedelta(days=999)),
+        level_log_sd=0.0,
+        drift_sd=0.0,
+    )
+    apart = replace(rates, also_in={})
+    together, alone = (
+        simulate_from_rates(one, first_day=FIRST, n_days=3000, rng=np.random.default_rng(5))
+        for one in (rates, apart)
+    )
+
+    def shared_days(drawn: Sightings) -> float:
+        cells = [
+            set(zip(drawn.day[of].tolist(), drawn.area[of].tolist(), strict=True))
+            for of in (drawn.feed == FEEDS.index(first), drawn.feed == FEEDS.index(second))
+        ]
+        return len(cells[0] & cells[1]) / len(cells[0])
+
+    assert shared_days(together) > shared_days(alone) + 0.2
+    number = (together.feed == FEEDS.index(second)).sum()
+    assert number == pytest.approx(2 * 3000, rel=0.06), "the second feed keeps its volume"
