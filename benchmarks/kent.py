@@ -8,7 +8,7 @@ beside it the false pages a year on other histories, and the share that unrelate
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,7 +18,15 @@ from benchmarks.kent_report import figures_of
 from benchmarks.kent_runs import FULL, Quiet, Run, Size, learnt_tripwires, run_all, system_of, tasks
 from benchmarks.kent_scores import Outcome, outcome
 from benchmarks.kent_systems import Telling
-from benchmarks.kent_tuning import Thresholds, Tuned, passing, per_year, tuned_by_shares, tuned_jointly
+from benchmarks.kent_tuning import (
+    Thresholds,
+    Tuned,
+    passing,
+    per_year,
+    tuned_by_shares,
+    tuned_jointly,
+    tuned_to_whole,
+)
 from benchmarks.results import Figure
 from detectors.budget import AREA_COUNTS, DAYS_A_YEAR, FUSION, Budget
 from detectors.tripwire_thresholds import CONCURRENT, SCENE, WATCH_LIST, TripwireThresholds
@@ -27,6 +35,8 @@ from schemas.vocabulary import Tier
 SCORED = (AREA_COUNTS, FUSION)
 """Families whose threshold is a score; tripwires come with their tier."""
 TRIPWIRES = (SCENE, WATCH_LIST, CONCURRENT)
+_FIXED: Thresholds = dict.fromkeys(TRIPWIRES, TRIPWIRE_SCORES[Tier.PAGE])
+OURS_WHOLE = f"{OURS}, shares grown until merged pages are the budget"
 PROCESSES = 2
 
 
@@ -39,11 +49,11 @@ class Measured:
     realised: float
     """False page episodes a year on histories that nothing was tuned on."""
     outcomes: Sequence[Outcome]
-    stock: tuple[float, float] | None
-    """At the stock setting: false episodes a year, and alarm days a year."""
-    stock_outcomes: Sequence[Outcome]
     by_family: Mapping[str, float]
     """False page episodes a year of each family alone, on the same other histories."""
+    stock: tuple[float, float] | None = None
+    """At the stock setting: false episodes a year, and alarm days a year."""
+    stock_outcomes: Sequence[Outcome] = ()
     reviews_per_week: float = float("nan")
 
 
@@ -117,45 +127,74 @@ def summed_up(
     found = []
     for name, detectors in members.items():
         trained = [_joined(one.told, detectors) for one in quiet]
-        tested = [_joined(one.told, detectors) for one in other]
         if name == OURS:
-            tuned = our_thresholds(trained, size, budget)
-        else:
-            tuned = tuned_jointly(trained, size.tuning_years, budget.pages_per_year)
-        families = tuned.thresholds
+            found.append(
+                replace(
+                    _measured(name, our_thresholds(trained, size, budget), detectors, other, runs, size),
+                    reviews_per_week=_reviews(trained, other, detectors, size, budget),
+                )
+            )
+            whole = tuned_to_whole(
+                trained, size.tuning_years, _page_shares(budget), _FIXED, budget.pages_per_year
+            )
+            found.append(_measured(OURS_WHOLE, whole, detectors, other, runs, size))
+            continue
+        tuned = tuned_jointly(trained, size.tuning_years, budget.pages_per_year)
         found.append(
-            Measured(
-                name=name,
-                tuned=tuned,
-                realised=per_year(tested, families, size.testing_years),
-                outcomes=[_outcome(one, detectors, families) for one in runs],
-                stock=None if name == OURS else _stock(other, detectors),
-                stock_outcomes=[] if name == OURS else [_stock_outcome(one, detectors) for one in runs],
-                by_family={
-                    family: per_year(tested, {family: score}, size.testing_years)
-                    for family, score in families.items()
-                },
-                reviews_per_week=_reviews(trained, tested, size, budget) if name == OURS else float("nan"),
+            replace(
+                _measured(name, tuned, detectors, other, runs, size),
+                stock=_stock(other, detectors),
+                stock_outcomes=[_stock_outcome(one, detectors) for one in runs],
             )
         )
     return found
 
 
+def _measured(
+    name: str,
+    tuned: Tuned,
+    detectors: Sequence[str],
+    other: Sequence[Quiet],
+    runs: Sequence[Run],
+    size: Size,
+) -> Measured:
+    """Try thresholds on the other histories and on every outbreak."""
+    tested = [_joined(one.told, detectors) for one in other]
+    return Measured(
+        name=name,
+        tuned=tuned,
+        realised=per_year(tested, tuned.thresholds, size.testing_years),
+        outcomes=[_outcome(one, detectors, tuned.thresholds) for one in runs],
+        by_family={
+            family: per_year(tested, {family: score}, size.testing_years)
+            for family, score in tuned.thresholds.items()
+        },
+    )
+
+
 def our_thresholds(histories: Sequence[Sequence[Telling]], size: Size, budget: Budget) -> Tuned:
     """Return our page thresholds: each family keeps its own share of the budget."""
-    shares = {name: budget.episodes_per_year(name, Tier.PAGE) for name in SCORED}
-    tuned = tuned_by_shares(histories, size.tuning_years, shares)
-    thresholds = {**tuned.thresholds, **dict.fromkeys(TRIPWIRES, TRIPWIRE_SCORES[Tier.PAGE])}
+    tuned = tuned_by_shares(histories, size.tuning_years, _page_shares(budget))
+    thresholds = {**tuned.thresholds, **_FIXED}
     return Tuned(thresholds, per_year(histories, thresholds, size.tuning_years))
 
 
+def _page_shares(budget: Budget) -> dict[str, float]:
+    return {name: budget.episodes_per_year(name, Tier.PAGE) for name in SCORED}
+
+
 def _reviews(
-    trained: Sequence[Sequence[Telling]], tested: Sequence[Sequence[Telling]], size: Size, budget: Budget
+    trained: Sequence[Sequence[Telling]],
+    other: Sequence[Quiet],
+    detectors: Sequence[str],
+    size: Size,
+    budget: Budget,
 ) -> float:
     """Return our false reviews a week on the other histories, pages among them."""
     shares = {name: budget.episodes_per_year(name, Tier.REVIEW) for name in SCORED}
     tuned = tuned_by_shares(trained, size.tuning_years, shares, pages=False)
     thresholds = {**tuned.thresholds, **dict.fromkeys(TRIPWIRES, TRIPWIRE_SCORES[Tier.REVIEW])}
+    tested = [_joined(one.told, detectors) for one in other]
     return per_year(tested, thresholds, size.testing_years, pages=False) / DAYS_A_YEAR * 7
 
 

@@ -1,6 +1,7 @@
 """The Kent benchmark's figures, as rows of a table: ours, with the best comparator or all of them beside it."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,8 +39,13 @@ Chosen = Callable[[Outcome], bool]
 def figures_of(found: "Sequence[Measured]", size: Size) -> list[Figure]:
     """Return every row."""
     ours = next(one for one in found if one.name == OURS)
-    others = [one for one in found if one.name != OURS]
+    others = [one for one in found if not one.name.startswith(OURS)]
     figures = _target(ours, others)
+    for one in found:
+        if one.name.startswith(OURS) and one is not ours:
+            figures += [
+                replace(row, what=f"{one.name}: {row.what}", met=None) for row in _target(one, others)
+            ]
     figures += [_false_pages(one, size) for one in found]
     figures += [_found(one) for one in found]
     figures += [_stock(one) for one in others]

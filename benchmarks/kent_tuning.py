@@ -23,6 +23,8 @@ Thresholds = Mapping[str, float]
 
 _DEEPEST_PER_YEAR = 120.0
 """Tellings of a family beyond this many a year cannot page at any budget that is looked at."""
+_MOST_GROWTH = 4.0
+_BISECTIONS = 7
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -187,6 +189,48 @@ def tuned_by_shares(
         ]
         thresholds[name] = rate_curve(steps, years).score_for(rate) if rate > 0 else np.inf
     return Tuned(thresholds, per_year(histories, thresholds, years, pages=pages))
+
+
+def tuned_to_whole(
+    histories: Sequence[Sequence[Telling]],
+    years: float,
+    shares: Mapping[str, float],
+    fixed: Thresholds,
+    wanted: float,
+) -> Tuned:
+    """Return thresholds at which all families' pages, merged as people see them, are ``wanted`` episodes a year.
+
+    Shares that add up are a bound: families that tell of one false cluster make one episode of it, and the budget is not
+    spent. Here the scored families' shares grow by one common factor, found by bisection, until it is.
+
+    Parameters
+    ----------
+    histories, years
+        As for :func:`tuned_jointly`.
+    shares : mapping of str to float
+        Episodes a year of each scored family alone, before they grow.
+    fixed : mapping of str to float
+        Thresholds that stay as they are.
+    wanted : float
+    """
+
+    def at(factor: float) -> Tuned:
+        grown = {name: rate * factor for name, rate in shares.items()}
+        thresholds = {**tuned_by_shares(histories, years, grown).thresholds, **fixed}
+        return Tuned(thresholds, per_year(histories, thresholds, years))
+
+    low, high = 1.0, _MOST_GROWTH
+    best = at(low)
+    for _ in range(_BISECTIONS):
+        if best.per_year >= wanted:
+            break
+        middle = (low * high) ** 0.5
+        tried = at(middle)
+        if tried.per_year <= wanted:
+            low, best = middle, tried
+        else:
+            high = middle
+    return best
 
 
 def _deep_cut(histories: Sequence[Sequence[Telling]], years: float) -> float:

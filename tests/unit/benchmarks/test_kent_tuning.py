@@ -13,7 +13,14 @@ from benchmarks.kent_scores import (
     smallest_found,
 )
 from benchmarks.kent_systems import Telling
-from benchmarks.kent_tuning import episodes, passing, per_year, tuned_by_shares, tuned_jointly
+from benchmarks.kent_tuning import (
+    episodes,
+    passing,
+    per_year,
+    tuned_by_shares,
+    tuned_jointly,
+    tuned_to_whole,
+)
 from streams.simulation.injections import OPIOID, Injected, Injection, Shape
 
 
@@ -116,3 +123,16 @@ def test_the_median_delay_is_that_of_the_size() -> None:
     some = _outcomes({3: 0.0, 5: 0.25, 8: 0.75, 12: 1.0, 20: 1.0})
     assert median_delay_at(some, 3) == 28
     assert median_delay_at(some, 12) == 2
+
+
+def test_shares_grow_until_merged_pages_are_the_budget() -> None:
+    years = 20.0
+    told = _noise(5, "a", 1.0)
+    # The second family mostly repeats the first: additive shares leave half of the budget unspent.
+    both = sorted([*told, *(one._replace(family="b") for one in told)], key=lambda one: one.day)
+    shares = {"a": 2.0, "b": 2.0}
+    added = tuned_by_shares([both], years, shares)
+    whole = tuned_to_whole([both], years, shares, {"c": 1.0}, 4.0)
+    assert added.per_year < 2.6
+    assert 3.4 < whole.per_year <= 4.0
+    assert whole.thresholds["c"] == 1.0
