@@ -37,7 +37,12 @@ class Drawn:
 
 
 def draw(
-    rng: np.random.Generator, n_series: int, n_days: int, holidays: Collection[date], *, start_of_outbreaks: int
+    rng: np.random.Generator,
+    n_series: int,
+    n_days: int,
+    holidays: Collection[date],
+    *,
+    start_of_outbreaks: int,
 ) -> Drawn:
     """Draw null series: log mean a day from -0.5 to 6, dispersion 1 to 4, up to four waves, growth -10 to +15 % a year.
 

@@ -1,4 +1,4 @@
-"""One daily series at a time: is today, or are the last days, more than this series' own past explains?
+"""One daily series at a time: whether today, or the last days, are more than the series' own past explains.
 
 For series that stand alone, without areas or sister classes: a syndromic feed, a single clinic, a benchmark. The service
 itself looks at whole cubes (``detectors/scoring.py``). The baseline is the product's own, fitted every seventh day from

@@ -175,7 +175,7 @@ def fit_feed(
         total, exposure, trust, weeks, window, dispersion_total, slope, slope_error, days, whole
     )
     unsure = growth_error + unforeseen(
-        trust * by_week,
+        by_week,
         level.forecast,
         level.variance,
         trust,
@@ -334,16 +334,17 @@ def _level(  # noqa: PLR0913, PLR0917 (one step of fit_feed, which holds all of 
     prior_rate = np.full(total.shape[0], feed_rate / total.shape[0])
     if whole is not None:
         prior_rate[whole] = _PRIOR_EVENTS_A_DAY if counted.all() else feed_rate
-    seen = trust * _by_week(total * counted, weeks)
-    basis = trust * _by_week(exposure * counted, weeks)
+    seen, basis = _by_week(total * counted, weeks), _by_week(exposure * counted, weeks)
     clear = np.abs(slope) > _CLEAR_TREND * np.maximum(slope_error, 1e-12)
     growing = None
     if clear.any():
         carried = np.exp(
             np.clip((slope * clear)[:, None] * days.columns[:, days.trend], -LARGEST_LOG, LARGEST_LOG)
         )
-        growing = trust * _by_week(exposure * counted * carried, weeks)
-    level = level_posterior(seen, basis, dispersion, prior_rate, window.guard_weeks, trended=growing)
+        growing = _by_week(exposure * counted * carried, weeks)
+    level = level_posterior(
+        seen, basis, trust, dispersion, prior_rate, guard_weeks=window.guard_weeks, trended=growing
+    )
     used = level.trended & clear
     # The slope's error acts over the mean age of what the level remembers.
     memory = np.minimum(level.half_life / np.log(2.0), window.n_days / (2 * _WEEK)) + window.guard_weeks

@@ -166,18 +166,19 @@ class Level:
 def level_posterior(
     counts: FloatArray,
     exposure: FloatArray,
+    weights: FloatArray,
     dispersion: FloatArray,
     prior_rate: FloatArray,
-    guard_weeks: float,
     *,
+    guard_weeks: float,
     trended: FloatArray | None = None,
 ) -> Level:
     """Return the level of each series just now, with the memory under which its weeks were predicted best.
 
     Parameters
     ----------
-    counts, exposure : ndarray of float64, shape (n_series, n_weeks)
-        Weekly totals, both already weighed down in past outbreaks.
+    counts, exposure, weights : ndarray of float64, shape (n_series, n_weeks)
+        Weekly totals; what each would be proportional to at an even level; the trust in each week (0 to 1).
     dispersion : ndarray of float64, shape (n_series,)
         Evidence from over-dispersed counts is divided by it.
     prior_rate : ndarray of float64, shape (n_series,)
@@ -193,13 +194,14 @@ def level_posterior(
     ahead = slice(min(steps, n_weeks), n_weeks)
     bases = [exposure] if trended is None else [exposure, trended]
     memories = len(HALF_LIVES)
+    evidence = weights / dispersion[:, None]
     seen = np.empty((memories, n_series, n_weeks))
     basis = np.empty((len(bases), memories, n_series, n_weeks))
     for index, half_life in enumerate(HALF_LIVES):
         keep = 0.5 ** (1.0 / half_life)
-        seen[index] = lfilter([1.0], [1.0, -keep], counts / dispersion[:, None], axis=1)
+        seen[index] = lfilter([1.0], [1.0, -keep], evidence * counts, axis=1)
         for which, one in enumerate(bases):
-            basis[which, index] = lfilter([1.0], [1.0, -keep], one / dispersion[:, None], axis=1)
+            basis[which, index] = lfilter([1.0], [1.0, -keep], evidence * one, axis=1)
     fade = (0.5 ** (guard_weeks / HALF_LIVES))[:, None, None]
     shape = seen * fade + PRIOR_EVENTS
     rate = basis * fade + prior_exposure[:, None]
@@ -207,7 +209,7 @@ def level_posterior(
     exposed = np.stack(bases)[:, None, :, ahead]
     mean = np.maximum(exposed * shape[:, :, :lagged] / rate[..., :lagged], 1e-12)
     fit = _negative_binomial_log(counts[:, ahead], mean, shape[:, :, :lagged], dispersion)
-    gain = np.where(exposed > 0, fit, 0.0).sum(axis=3)
+    gain = np.where(exposed > 0, fit * weights[:, ahead], 0.0).sum(axis=3)
     gain -= _LOG_ODDS_PER_DOUBLING * abs(np.log2(HALF_LIVES / _FAVOURED_HALF_LIFE))[:, None]
     gain[1:] -= TREND_ODDS
     best = gain.reshape(-1, n_series).argmax(axis=0)
