@@ -28,7 +28,7 @@ from benchmarks.kent_tuning import (
     tuned_to_whole,
 )
 from benchmarks.results import Figure
-from detectors.budget import AREA_COUNTS, DAYS_A_YEAR, FUSION, Budget
+from detectors.budget import AREA_COUNTS, DAYS_A_YEAR, FUSION, NOVELTY, SLOW_ONSET, Budget
 from detectors.tripwire_thresholds import CONCURRENT, SCENE, WATCH_LIST, TripwireThresholds
 from schemas.vocabulary import Tier
 
@@ -191,7 +191,7 @@ def _reviews(
     budget: Budget,
 ) -> float:
     """Return our false reviews a week on the other histories, pages among them."""
-    shares = {name: budget.episodes_per_year(name, Tier.REVIEW) for name in SCORED}
+    shares = {name: budget.episodes_per_year(name, Tier.REVIEW) for name in (*SCORED, NOVELTY, SLOW_ONSET)}
     tuned = tuned_by_shares(trained, size.tuning_years, shares, pages=False)
     thresholds = {**tuned.thresholds, **dict.fromkeys(TRIPWIRES, TRIPWIRE_SCORES[Tier.REVIEW])}
     tested = [_joined(one.told, detectors) for one in other]
@@ -199,7 +199,7 @@ def _reviews(
 
 
 def _joined(told: Mapping[str, Sequence[Telling]], names: Sequence[str]) -> list[Telling]:
-    return [one for name in names for one in told[name]]
+    return [one for name in names for one in told.get(name, ())]
 
 
 def _outcome(run: Run, names: Sequence[str], thresholds: Thresholds) -> Outcome:

@@ -14,11 +14,14 @@ from benchmarks.kent_county import KENT, County
 from benchmarks.kent_systems import Day, Rule, System, Telling
 from detectors.baseline import DAYS_BEFORE_PAGING
 from detectors.budget import AREA_COUNTS, FUSION, PAGING_FEEDS, Thresholds
+from detectors.calibration import Calibrated
 from detectors.contract import RECENT_DAYS, Look, Past
 from detectors.effects import PROFILES
 from detectors.episodes import strongest_tellings
 from detectors.fusion import Fusion
+from detectors.novelty import Novelty
 from detectors.scoring import score_day
+from detectors.slow_onset import SlowOnset
 from detectors.tripwire_thresholds import SINGLE, TripwireThresholds
 from detectors.tripwires import evaluate
 from schemas.clock import start_of_day
@@ -89,15 +92,6 @@ class Fused:
 
     def look(self, day: Day) -> list[Telling]:
         """Return every cluster above the floor."""
-        look = Look(
-            jurisdiction=KENT,
-            cube=day.cube,
-            baseline=day.week.baseline,
-            completeness=day.week.completeness,
-            thresholds=_NO_THRESHOLDS,
-            sightings=day.known(RECENT_DAYS),
-            learnt={self.name: cast(JsonValue, day.week.learnt[self.name])},
-        )
         return [
             Telling(
                 day=day.today,
@@ -110,13 +104,40 @@ class Fused:
                 may_page=one.may_page,
                 fine=self._fine(one.centre, one.n_fine),
             )
-            for one in self._fusion.tellings(look)
+            for one in self._fusion.tellings(_look(day, self.name))
         ]
 
     def _fine(self, centre: int, count: int) -> tuple[int, ...]:
         if centre < 0:
             return ()
         return tuple(int(place) for place in self._fusion.ground.circles.near[centre, :count])
+
+
+class Reviewed:
+    """A detector that never pages: its reviews are counted in the null histories, and no outbreak is shown to it."""
+
+    def __init__(self, detector: Calibrated) -> None:
+        self._detector = detector
+        self.name = detector.name
+
+    def learn(self, past: Past) -> object:
+        """Return what the detector keeps for a week."""
+        return self._detector.learn(past)
+
+    def look(self, day: Day) -> list[Telling]:
+        """Return what it would tell at any threshold."""
+        return [
+            Telling(
+                day=day.today,
+                window_days=one.window_days,
+                score=one.score,
+                family=self._detector.family,
+                areas=one.areas,
+                substance_class=one.substance_class,
+                may_page=False,
+            )
+            for one in self._detector.alarms(_look(day, self.name), day.today)
+        ]
 
 
 class Tripwires(Rule):
@@ -165,8 +186,21 @@ def bits(county: County, codes: tuple[AreaCode, ...]) -> int:
 
 
 def ours(county: County, tripwires: TripwireThresholds) -> list[System]:
-    """Return everything of ours that may page."""
-    return [Counts(county), Fused(county), Tripwires(county, tripwires)]
+    """Return everything of ours that may page, and then what may only ask for a review."""
+    reviewed = (Reviewed(Novelty(county.terrain)), Reviewed(SlowOnset(county.zones)))
+    return [Counts(county), Fused(county), Tripwires(county, tripwires), *reviewed]
+
+
+def _look(day: Day, name: str) -> Look:
+    return Look(
+        jurisdiction=KENT,
+        cube=day.cube,
+        baseline=day.week.baseline,
+        completeness=day.week.completeness,
+        thresholds=_NO_THRESHOLDS,
+        sightings=day.known(RECENT_DAYS),
+        learnt={name: cast(JsonValue, day.week.learnt[name])},
+    )
 
 
 def _kind(feed: Feed, substance_class: SubstanceClass) -> str:
