@@ -23,6 +23,7 @@ COMMANDS = {
     "replay": "replay:replay",
     "explain": "explain:explain",
     "calibrate": "calibrate:calibrate",
+    "backtest": "backtest:backtest",
     "load": "load:load",
     "db": "database:db",
     "incidents": "incidents:incidents",

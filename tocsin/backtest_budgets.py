@@ -1,0 +1,75 @@
+"""Thresholds at other budgets than the one they were learnt for, read off the same curves.
+
+A backtest plays a period once, with everything told that any budget could want, and then asks of each budget what it
+would have paged: the detectors' curves say which score keeps which rate, so nothing is played or learnt again.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from detectors.budget import Budget, Thresholds
+from detectors.scoring import LOWEST_SCORE
+from schemas.vocabulary import Tier
+from tocsin.calibration import spend_whole
+from tocsin.learnt import Learnt
+
+REACHABLE = 0.8
+"""As calibration has it: where merging keeps a rate out of reach, the score at which the curve has this part of its peak
+(a test holds this equal to what calibration learns)."""
+
+
+@dataclass(frozen=True)
+class AtBudget:
+    """The scores from which each family asks for a review and pages, at one budget."""
+
+    pages_per_year: float
+    scores: Mapping[str, Mapping[Tier, float]]
+
+    def tier(self, family: str, score: float, allowed: Tier) -> Tier | None:
+        """The tier of a score, no higher than what its detector allows; None below a review."""
+        known = self.scores.get(family, {})
+        for tier in (Tier.PAGE, Tier.REVIEW):
+            if tier.rank <= allowed.rank and score >= min(
+                (value for name, value in known.items() if name.rank >= tier.rank), default=float("inf")
+            ):
+                return tier
+        return None
+
+
+def at_budget(learnt: Learnt, pages_per_year: float) -> AtBudget:
+    """Return the thresholds of every family at a budget of false pages a year; reviews stay as they are."""
+    budget = Budget(pages_per_year=pages_per_year)
+    if learnt.tripwires.years:
+        budget = spend_whole(budget, learnt.tripwires)
+    return AtBudget(
+        pages_per_year,
+        {name: _scores(name, learnt.counts, budget) for name in learnt.counts.families},
+    )
+
+
+def _scores(name: str, thresholds: Thresholds, budget: Budget) -> dict[Tier, float]:
+    family = thresholds.families[name]
+    scores: dict[Tier, float] = {}
+    for tier, curve in ((Tier.PAGE, family.page_curve or family.curve), (Tier.REVIEW, family.curve)):
+        nominal = budget.episodes_per_year(name, tier)
+        if curve is None:
+            if tier in family.scores:
+                scores[tier] = family.scores[tier]
+        elif nominal > 0:
+            scores[tier] = round(curve.score_for(min(nominal, REACHABLE * curve.episodes_per_year[0])), 4)
+    if Tier.PAGE in scores:
+        scores[Tier.REVIEW] = min(scores.get(Tier.REVIEW, scores[Tier.PAGE]), scores[Tier.PAGE])
+    return scores
+
+
+def everything(thresholds: Thresholds, budgets: Iterable[AtBudget]) -> Thresholds:
+    """Return thresholds at which every score that some budget wants is told, as high as its detector allows."""
+    wanted = list(budgets)
+    families = {}
+    for name, family in thresholds.families.items():
+        lowest = min(
+            (score for budget in wanted for score in budget.scores.get(name, {}).values()),
+            default=LOWEST_SCORE,
+        )
+        families[name] = family.model_copy(update={"scores": {Tier.PAGE: lowest}})
+    return thresholds.model_copy(update={"families": families})
