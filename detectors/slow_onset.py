@@ -141,7 +141,7 @@ class SlowOnset:
         return until, state["rises"] if fresh else []
 
     def _history(self, past: Past, weekly: IntArray) -> tuple[IntArray, FloatArray]:
-        """Return the first whole week of each series' feed and the share known of each of its weeks."""
+        """Return the first whole week of each series' feed as it is now, and the share known of each of its weeks."""
         series, n_weeks = past.cube.series, weekly.shape[2]
         feeds = tuple(dict.fromkeys(feed for feed, _ in series))
         laws = checked(past.completeness, feeds)
@@ -152,7 +152,13 @@ class SlowOnset:
             rows = [index for index, one in enumerate(series) if one[0] is feed]
             began = np.flatnonzero(weekly[rows, -1].any(axis=0))
             # The week in which a feed begins is seldom whole.
-            first[rows] = min(int(began[0]) + 1, n_weeks) if began.size else n_weeks
+            start = int(began[0]) + 1 if began.size else n_weeks
+            # What a feed counted under another definition says nothing of this one.
+            shift = past.baseline.declared.last_shift(feed, past.cube.last_day)
+            if shift is not None:
+                days_since = (past.cube.last_day - shift).days + 1
+                start = max(start, n_weeks - days_since // _WEEK)
+            first[rows] = min(start, n_weeks)
             known[rows] = np.maximum(share_known(laws[feed], ages).reshape(n_weeks, _WEEK).mean(axis=1), 1e-6)
         return first, known
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from detectors.budget import FamilyThresholds, Thresholds
 from detectors.contract import Look, Past
+from detectors.declared import Declared, LevelShift
 from detectors.ears import ears
 from detectors.history import CountCube
 from detectors.sightings import COLUMNS, Sightings
@@ -290,6 +291,25 @@ def test_a_feed_that_began_last_year_is_not_a_rise(county: County, past: Callabl
     counts[:, : DAYS - 200] = 0
     known = past(replace(county.cube(DAYS), counts=counts))
     assert SlowOnset(county.zones).learn(known) == {"until": known.cube.last_day.isoformat(), "rises": []}
+
+
+def test_a_declared_new_definition_is_not_a_rise(county: County, past: Callable[[CountCube], Past]) -> None:
+    cube = county.cube(DAYS)
+    counts = cube.counts.copy()
+    counts[:, DAYS - 200 :] *= 3
+    known = past(replace(cube, counts=counts))
+    changed = LevelShift(Feed.ED_PRESENTATIONS, known.cube.last_day - timedelta(days=199))
+    declared = replace(known, baseline=replace(known.baseline, declared=Declared(shifts=(changed,))))
+    detector = SlowOnset(county.zones)
+    told = [
+        {
+            signal.feed_names[0]
+            for signal in detector.detect(_look(county, item, detector.learn(item), review=4.0))
+        }
+        for item in (known, declared)
+    ]
+    assert Feed.ED_PRESENTATIONS in told[0]
+    assert told[1] == told[0] - {Feed.ED_PRESENTATIONS}
 
 
 def test_it_learns_the_same_from_the_same_past_and_changes_nothing(
