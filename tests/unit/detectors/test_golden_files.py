@@ -1,4 +1,4 @@
-"""The golden files are what R still says: run by ``make test-long`` where R and its surveillance package are installed."""
+"""The golden files are what R still says: run by ``make test-long`` where R with its package is installed."""
 
 import csv
 import math
