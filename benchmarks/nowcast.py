@@ -27,8 +27,10 @@ GROUPS = 3
 """Sets of seeds: each with thresholds, null histories and outbreaks of its own."""
 SIZES = (0.5, 1.0, 2.0)
 """Extra ambulance patients a day for a fortnight in one district; the feeds of the others follow."""
-CALIBRATED_DAYS = 2 * 4 * 364
-TESTED_DAYS = 4 * 364
+HISTORY_DAYS = 4 * 364
+"""Looked at in each null history, after the days that teach it; every history draws levels and drift anew."""
+CALIBRATED, TESTED = 4, 2
+"""Null histories of each group: for the thresholds, and to count false episodes in and put outbreaks into."""
 OUTBREAKS = 60
 MOST_DAYS_BEHIND = 1.0
 
@@ -37,8 +39,8 @@ def measure(seed: int, runs: int | None) -> tuple[Sequence[Figure], str]:
     """Return the figures; ``runs`` outbreaks of each size and group (60)."""
     figures: list[Figure] = []
     note = (
-        f"Race: {GROUPS} groups of seeds, each with {CALIBRATED_DAYS / 364:.0f} null years for the thresholds, "
-        f"{TESTED_DAYS / 364:.0f} others to count false episodes and to put outbreaks into; a miss counts "
+        f"Race: {GROUPS} groups of seeds, each with {CALIBRATED * HISTORY_DAYS / 364:.0f} null years for the thresholds, "
+        f"{TESTED * HISTORY_DAYS / 364:.0f} others to count false episodes and to put outbreaks into; a miss counts "
         f"{race.FOLLOWED_DAYS} days. Intervals hold the likeliest counts, to the probability nearest 90 %: where a "
         "single count is more likely than 95 % (late ages of a sparse series) no interval can hold less."
     )
@@ -111,25 +113,26 @@ def _race(seed: int, count: int) -> list[Figure]:
     systems = {"ours": race.ours, "oracle": race.oracle}
     realised: dict[str, list[float]] = {name: [] for name in systems}
     days: dict[tuple[str, float], list[list[int]]] = {(name, size): [] for name in systems for size in SIZES}
+    first, last = race.TRAINING_DAYS, race.TRAINING_DAYS + HISTORY_DAYS
     for group in range(GROUPS):
-        first = race.TRAINING_DAYS
-        learning = [
-            race.draw(county, first + CALIBRATED_DAYS // 2, (seed, group, 1, part)) for part in range(2)
-        ]
-        null = race.draw(county, first + TESTED_DAYS, (seed, group, 2))
+        learning, nulls = (
+            [race.draw(county, last, (seed, group, part, number)) for number in range(many)]
+            for part, many in ((1, CALIBRATED), (2, TESTED))
+        )
         limits: dict[str, float] = {}
         for name, system in systems.items():
-            looked = [system(county, item, first, first + CALIBRATED_DAYS // 2) for item in learning]
+            looked = [system(county, item, first, last) for item in learning]
             limits[name] = race.threshold_for(looked, race.EPISODES_A_YEAR)
-            false = race.episodes(system(county, null, first, first + TESTED_DAYS), limits[name])
-            realised[name].append(false * 365.25 / TESTED_DAYS)
+            false = sum(race.episodes(system(county, item, first, last), limits[name]) for item in nulls)
+            realised[name].append(false * 365.25 / (TESTED * HISTORY_DAYS))
         for size in SIZES:
             found: dict[str, list[int]] = {name: [] for name in systems}
-            drawn = race.outbreaks(county, null, size, count, (seed, group, 3, round(10 * size)))
-            for truth, start in drawn:
-                for name, system in systems.items():
-                    scores = system(county, truth, start, start + race.FOLLOWED_DAYS)
-                    found[name].append(race.nights_to_alarm(scores, limits[name]))
+            for number, null in enumerate(nulls):
+                seeds = (seed, group, 3, number, round(10 * size))
+                for truth, start in race.outbreaks(county, null, size, -(-count // TESTED), seeds):
+                    for name, system in systems.items():
+                        scores = system(county, truth, start, start + race.FOLLOWED_DAYS)
+                        found[name].append(race.nights_to_alarm(scores, limits[name]))
             for name in systems:
                 days[name, size].append(found[name])
     figures = [
