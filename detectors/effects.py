@@ -189,7 +189,7 @@ PROFILES: tuple[Profile, ...] = (
     Profile(
         "stimulant",
         "a stimulant or dissociative cluster",
-        0.10,
+        0.08,
         {
             Feed.SUSPECTED_DEATHS: 0.03,
             Feed.AMBULANCE_NALOXONE: 0.03,
@@ -200,11 +200,26 @@ PROFILES: tuple[Profile, ...] = (
         {Group.STIMULANT: 0.9, Group.POTENT: 0.1},
         _C.STIMULANT,
     ),
+    # GHB, pregabalin, alcohol with either: unconscious, now and then given naloxone to no effect.
+    Profile(
+        "depressant",
+        "a cluster of another depressant",
+        0.06,
+        {
+            Feed.SUSPECTED_DEATHS: 0.03,
+            Feed.AMBULANCE_NALOXONE: 0.1,
+            Feed.ED_PRESENTATIONS: 0.85,
+            Feed.DRUG_CHECKING: 0.03,
+        },
+        {Group.DEPRESSANT: 0.9, Group.OPIOID: 0.05, Group.STIMULANT: 0.05},
+        {Group.DEPRESSANT: 0.9, Group.POTENT: 0.1},
+        _C.OTHER_DEPRESSANT,
+    ),
     # What no profile foresees: people in several feeds, or in one alone, with names as usual there.
     Profile(
         "unspecific",
         "harm of no particular kind",
-        0.12,
+        0.08,
         {Feed.SUSPECTED_DEATHS: 0.05, Feed.AMBULANCE_NALOXONE: 0.4, Feed.ED_PRESENTATIONS: 0.7},
         None,
         None,
@@ -240,36 +255,27 @@ def overlaps() -> FloatArray:
     return table
 
 
-_LEAST_NEW = 0.15
-"""At least this part of a feed's records is of people whom no other feed shows."""
+def records_of_people(
+    profiles: tuple[Profile, ...] = PROFILES,
+) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
+    """Return what one harmed person of each profile leaves in the feeds, as the kernels take it.
 
-
-def records_per_person(usual: FloatArray, profiles: tuple[Profile, ...] = PROFILES) -> FloatArray:
-    """Return the *new* records that one harmed person leaves in each stream, shape (n_profiles, n_streams).
-
-    New means beyond what earlier feeds already let expect: of ``p_b`` records in a feed, ``p_a * overlap`` are of people
-    whom an earlier feed shows (``ALSO_IN``), and these say nothing twice.
-
-    Parameters
-    ----------
-    usual : ndarray of float64, shape (n_feeds, n_groups)
-        How each feed's records are usually spread over the groups; rows add up to 1.
-    profiles : tuple of Profile
+    Returns
+    -------
+    feeds : ndarray of float64, shape (n_profiles, n_feeds)
+        Records in each feed.
+    names : ndarray of float64, shape (n_profiles, n_streams)
+        How those of a feed are spread over its groups; rows of zeros for a generic profile.
+    generic : ndarray of bool, shape (n_profiles,)
+        Whether it says nothing of names.
     """
-    table = np.zeros((len(profiles), N_FEEDS, N_GROUPS))
-    shared = overlaps()
+    feeds = np.array([[profile.feeds.get(feed, 0.0) for feed in FEEDS] for profile in profiles])
+    names = np.zeros((len(profiles), N_FEEDS, N_GROUPS))
     for row, profile in enumerate(profiles):
-        records = np.array([profile.feeds.get(feed, 0.0) for feed in FEEDS])
-        new = np.maximum(records - records @ shared, _LEAST_NEW * records)
         for column, feed in enumerate(FEEDS):
-            table[row, column] = new[column] * _spread(profile, feed, usual[column])
-    return table.reshape(len(profiles), N_STREAMS)
-
-
-def _spread(profile: Profile, feed: Feed, usual: FloatArray) -> FloatArray:
-    named = profile.sampled if feed is Feed.DRUG_CHECKING else profile.named
-    if named is None:
-        return usual
-    spread = np.array([named.get(group, 0.0) for group in GROUPS]) * _NAMED[feed]
-    spread[GROUPS.index(_UNNAMED[feed])] += 1.0 - _NAMED[feed]
-    return spread
+            named = profile.sampled if feed is Feed.DRUG_CHECKING else profile.named
+            if named is not None:
+                names[row, column] = [named.get(group, 0.0) * _NAMED[feed] for group in GROUPS]
+                names[row, column, GROUPS.index(_UNNAMED[feed])] += 1.0 - _NAMED[feed]
+    generic = np.array([profile.named is None for profile in profiles])
+    return feeds, names.reshape(len(profiles), N_STREAMS), generic

@@ -34,12 +34,12 @@ from detectors.effects import (
     Group,
     groups_of,
     overlaps,
-    records_per_person,
+    records_of_people,
 )
 from detectors.episodes import overlap_of_classes
 from detectors.fine_circles import Circles, circles_of
-from detectors.fusion_kernels import LEAST_PEOPLE, evidence, rate_zones, search_circles, seen_already
-from detectors.fusion_learning import FusionMemory
+from detectors.fusion_kernels import LEAST_PEOPLE, evidence, rate_zones, search_circles, shared_people
+from detectors.fusion_learning import WINDOWS, FusionMemory
 from detectors.sightings import CLASSES, FEEDS, Sightings
 from detectors.terrain import Terrain
 from detectors.zones import ZoneKind, Zones, zones_of
@@ -51,8 +51,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
-WINDOWS: tuple[int, ...] = (*range(1, 15), 21, 28)
-LOWEST_FUSION = 0.0
+LOWEST_FUSION = -0.5
 """Scores below it are not kept: chance gives a county one every few days."""
 
 _COMPLETENESS_EVENTS = 50.0
@@ -62,6 +61,7 @@ _LOG10 = float(np.log(10.0))
 _LEVELS = np.array([np.log(w / WINDOWS[-1]) for w in WINDOWS])
 _PRIORS = np.log(np.array([profile.prior for profile in PROFILES]))
 _OVERLAP = overlaps()
+_PEOPLE = records_of_people()
 _HARM = np.array([feed in PAGING_FEEDS for feed in FEEDS])
 _CERTAIN = 0.5
 
@@ -171,7 +171,6 @@ class Search:
         self._useful = np.array([first_useful_age(laws[feed]) for feed in FEEDS])
         self._total, self._total_error = self._expected_totals(laws)
         self._part = memory.groups.ravel()
-        self._records = records_per_person(memory.groups)
         self._take_events(look.sightings)
 
     def tellings(self, floor: float = LOWEST_FUSION) -> list[Telling]:
@@ -252,6 +251,13 @@ class Search:
                 spread[1, feed] = baseline.dispersion_total[row] - 1.0
         return np.maximum(spread, 0.0)
 
+    @cached_property
+    def _around(self) -> FloatArray:
+        """Part of the jurisdiction's people in the detection area of each small area, shape (n_fine,)."""
+        area, people = self._ground.terrain.area_of, self._ground.circles.population
+        held: FloatArray = np.bincount(area, weights=people, minlength=1).astype(np.float64)
+        return np.maximum(held[area], 1e-12)
+
     def _circles(self, lowest: float) -> list[tuple[float, float, float, float, float]]:
         placed = self._fine >= 0
         centres = np.unique(self._fine[placed])
@@ -276,8 +282,12 @@ class Search:
             self._total_error,
             self._part,
             self._spread[0],
+            self._memory.clumps,
+            self._memory.shift,
             _OVERLAP,
-            self._records,
+            self._memory.also_here,
+            self._around[centres],
+            *_PEOPLE,
             _PRIORS,
             _LEVELS,
             lowest,
@@ -306,6 +316,7 @@ class Search:
             share[:, feed] = ground.member @ part
             square = ground.member @ (part**2 / baseline.share_shapes[row])
             error[:, feed] = square / np.maximum(share[:, feed] ** 2, 1e-300)
+            error[:, feed] += self._memory.shift
             share[whole, feed], error[whole, feed] = 1.0, 0.0
         spread = np.where(whole[:, None], self._spread[1], self._spread[0])
         return counts, share, error, spread
@@ -324,7 +335,8 @@ class Search:
             self._part,
             spread,
             _OVERLAP,
-            self._records,
+            self._memory.also_here,
+            *_PEOPLE,
             _PRIORS,
             _LEVELS,
             lowest,
@@ -336,7 +348,7 @@ class Search:
     def _telling(self, score: float, zone: int, centre: int, rank: int, window: int) -> Telling:
         ground = self._ground
         n_areas = len(ground.terrain.areas)
-        radius = 0.0
+        radius, cover = 0.0, 1.0
         if centre >= 0:
             places = ground.circles.near[centre, : rank + 1]
             radius = float(ground.circles.distance_km[centre, rank])
@@ -344,7 +356,10 @@ class Search:
             fine_share, fine_error = self._fine_share
             share = fine_share[places].sum(axis=0)
             error = fine_error[places].sum(axis=0) / np.maximum(share**2, 1e-300)
-            spread, kind = self._spread[0], "circle"
+            cover = min(float(ground.circles.population[places].sum() / self._around[centre]), 1.0)
+            here = self._memory.clumps[:, window]
+            spread = here + np.maximum(self._spread[0] - here, 0.0) * cover
+            error, kind = error + self._memory.shift, "circle"
         else:
             member = np.append(ground.member[zone], ground.zones.zones[zone].kind is ZoneKind.ALL)
             inside = member[np.where(self._area >= 0, self._area, n_areas)]
@@ -356,14 +371,13 @@ class Search:
         by_feed = counts.reshape(N_FEEDS, N_GROUPS).sum(axis=1)
         usual = self._total[:, window] * share
         kappa = spread + usual * (self._total_error[:, window] + error)
-        by_profile, people, also = np.zeros(len(PROFILES)), np.zeros(len(PROFILES)), np.zeros(N_FEEDS)
-        seen_already(by_feed, usual, _OVERLAP, also)
-        scratch = np.zeros(counts.sum() + 1), np.zeros(counts.sum() + 1, dtype=np.int64)
-        best = int(
-            evidence(
-                counts, usual, also, kappa, self._part, self._records, _PRIORS, *scratch, by_profile, people
-            )
-        )
+        by_profile, people = np.zeros(len(PROFILES)), np.zeros(len(PROFILES))
+        shared = np.zeros((N_FEEDS, N_FEEDS))
+        shared_people(_OVERLAP, self._memory.also_here, cover, shared)
+        size = int(counts.sum())
+        scratch = np.zeros(4 * size + 1), np.zeros(2 * size + 1, dtype=np.int64)
+        settled = (counts, usual, kappa, self._part, shared, *_PEOPLE, _PRIORS)
+        best = int(evidence(*settled, *scratch, by_profile, people))
         chance = np.exp(by_profile - by_profile.max())
         chance /= chance.sum()
         whole = kind == ZoneKind.ALL.value
