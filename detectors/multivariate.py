@@ -1,11 +1,11 @@
 """Unusual combinations of counts that nobody wrote a rule for: an isolation forest on feed x lag counts of an area.
 
 A detection run asks :class:`Multivariate` at every look. It never asks anything of anybody: its signals are for the
-record, because a forest cannot say what it found is *harm* (it isolates whatever is rare, a bank holiday too), its tail
-rests on a thousand correlated area-days, and an excess large enough to isolate an area is found earlier by the exact
-tests of the counts themselves, which know how rare it is; and beyond the largest counts it was trained on a forest
-sees no difference between much and more, so its score stops rising where theirs begin to matter. What it adds is a second look at areas where several feeds
-are each a little high. More than that it must first earn in a benchmark.
+record. A forest cannot say that what it found is *harm* (it isolates whatever is rare, a bank holiday too); its tail
+rests on a thousand correlated area-days; an excess large enough to isolate an area is found earlier by the exact tests
+of the counts themselves, which know how rare it is; and beyond the largest counts that it was trained on it sees no
+difference between much and more, so that its score stops rising where theirs begin to matter. What it adds is a second
+look at areas where several feeds are each a little high. More than that it must first earn in a benchmark.
 
 HDBSCAN on the places of events is left out: with a few dozen events a month over a thousand small areas it finds the
 towns, where people live, and not an excess over what is usual there; the space-time scan compares with that baseline
