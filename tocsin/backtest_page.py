@@ -62,10 +62,15 @@ def summary(content: Mapping[str, Any]) -> Iterator[str]:
         delay = one["median_delay_days"]
         late = f" (median delay {delay:g} days)" if delay is not None else ""
         yield (
-            f"Budget {one['pages_per_year']:g} a year: {one['episodes']} pages, {one['unlabelled']} of them unlabelled "
+            f"Budget {one['pages_per_year']:g} a year: {one['episodes']} {_pages(one['episodes'])}, "
+            f"{one['unlabelled']} of them unlabelled "
             f"({one['unlabelled_per_year']:.1f} +- {one['standard_error']:.1f} a year){found}{late}."
         )
     yield "What is not labelled is not proved false: somebody may only have to look it up."
+
+
+def _pages(number: int) -> str:
+    return "page" if number == 1 else "pages"
 
 
 def budget_rows(content: Mapping[str, Any]) -> Iterator[Sequence[object]]:

@@ -114,6 +114,7 @@ def _again(
                 "feed": item.feed.value,
                 "observed": item.observed,
                 "expected": item.expected,
+                "class_shown": ground.class_of(item.feed),
                 "windows": explaining_counts.windows(ground, item.feed),
                 "history": explaining_counts.history(ground, item.feed),
             }

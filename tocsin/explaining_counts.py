@@ -23,6 +23,7 @@ from detectors.sensitivity import Expectations, expectations, scores_of
 from detectors.zones import Zone, ZoneKind, Zones
 from schemas.geography import AreaCode
 from schemas.signals import Signal
+from schemas.substances import SubstanceClass
 from schemas.vocabulary import Feed
 
 Json = dict[str, Any]
@@ -51,9 +52,28 @@ class Ground:
         return mask
 
     def row(self, feed: Feed) -> int | None:
-        """Return the series of the signal's class in a feed; None where the feed has none."""
-        series = (feed, self.signal.substance_class)
-        return self.look.cube.series.index(series) if series in self.look.cube.series else None
+        """Return the series that comes nearest to what the signal says of a feed; None where the feed has none.
+
+        That of the signal's class; or ``any`` where a detector that puts classes together counted more than that.
+        """
+        told = next((item.observed for item in self.signal.feeds if item.feed is feed), 0)
+        series = self.look.cube.series
+        rows = [
+            series.index((feed, name))
+            for name in dict.fromkeys((self.signal.substance_class, SubstanceClass.ANY))
+            if (feed, name) in series
+        ]
+        days = (self.signal.window_end - self.signal.window_start).days + 1
+        return min(
+            rows,
+            key=lambda row: abs(int(self.counts(self.look.cube, row)[-days:].sum()) - told),
+            default=None,
+        )
+
+    def class_of(self, feed: Feed) -> str:
+        """Return the class of that series."""
+        row = self.row(feed)
+        return self.signal.substance_class.value if row is None else self.look.cube.series[row][1].value
 
     def counts(self, cube: CountCube, row: int) -> NDArray[np.int_]:
         """Return the place's count of each day of a cube."""

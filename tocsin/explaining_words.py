@@ -190,7 +190,8 @@ def _windows(feed: Json) -> Table:
         for one in feed["windows"]
     ]
     headings = ("", "days", "from", "observed", "expected", "by chance", "p", "score")
-    return f"Windows of {feed_words(feed['feed'])}", headings, rows
+    title = f"Windows of {feed_words(feed['feed'])}, {class_words(feed['class_shown'])}, in these areas"
+    return title, headings, rows
 
 
 def _parameters(signal: Mapping[str, Any]) -> list[Sequence[object]]:
