@@ -41,7 +41,7 @@ _MOST_DAYS = 1826
 _LEAST_SCORE = 0.0
 _REVIEWS = (4.0, 8.0)
 _MONTHLY = (1, 2, 3, 5)
-_OUTBREAKS = 6
+_OUTBREAKS = 4
 _MONTH = 28
 _WAVE_SD, _WAVE_MEMORY = 0.4, 0.7
 """Of the log of each class's share, from month to month: shares that halve and double within a year."""
@@ -119,7 +119,7 @@ class Ground:
 
 
 def measure(seed: int, runs: int | None) -> tuple[Sequence[Figure], str]:
-    """Play ``runs`` null histories of five counted years (4: 20 years), and 6 outbreaks of each size in each."""
+    """Play ``runs`` null histories of five counted years (4: 20 years), and 4 outbreaks of each size in each."""
     terrain = terrain_of(load_kent_and_medway())
     ground = Ground(terrain, Novelty(terrain))
     histories = [

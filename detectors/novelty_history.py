@@ -68,7 +68,10 @@ class Tally(_Kept):
 
     def plus(self, other: "Tally") -> "Tally":
         """Return both together."""
-        return Tally(
+        if not other.tested_ever:
+            return self
+        # What is added up from two that were checked needs no check.
+        return Tally.model_construct(
             tested=self.tested + other.tested,
             tested_ever=self.tested_ever + other.tested_ever,
             found={name: self.found.get(name, 0.0) + other.found.get(name, 0.0) for name in NAMED},
@@ -171,7 +174,7 @@ def tally(holds: BoolArray, weights: FloatArray | None = None) -> Tally:
     """Return the tally of some observations, shape (n, len(NAMED)), each with its weight (1 when None)."""
     trust = np.ones(holds.shape[0]) if weights is None else weights
     found, ever = trust @ holds, holds.sum(axis=0)
-    return Tally(
+    return Tally.model_construct(
         tested=round(float(trust.sum()), _DECIMALS),
         tested_ever=int(holds.shape[0]),
         found={name: round(float(x), _DECIMALS) for name, x, n in zip(NAMED, found, ever, strict=True) if n},
