@@ -17,6 +17,7 @@ from detectors.area_counts import plain_number
 from detectors.baseline import DAYS_BEFORE_PAGING, DAYS_BEFORE_REVIEW, ModelSettings
 from detectors.completeness import first_useful_age, share_known
 from detectors.contract import Look, Past
+from detectors.feed_fit import training_window
 from detectors.history import CountCube
 from detectors.scoring import FEWEST, LOWEST_SCORE, mid_p, score_day
 from detectors.sensitivity import Expectations, expectations, scores_of
@@ -158,7 +159,19 @@ def history(ground: Ground, feed: Feed, settings: ModelSettings | None = None) -
     shape, rate = float(baseline.level_shape[row]), float(baseline.level_rate[row])
     law = np.asarray(ground.look.completeness.get(feed, np.ones(1)))
     history_days = int(baseline.history_days[row])
-    first, last = taught(cube.last_day, history_days, law, settings or ModelSettings())
+    chosen = settings or ModelSettings()
+    taught = training_window(
+        cube,
+        np.array([index for index, series in enumerate(cube.series) if series[0] is feed]),
+        law,
+        guard_days=chosen.guard_days,
+        most_training_days=chosen.most_training_days,
+        shift=baseline.declared.last_shift(feed, cube.last_day),
+    )
+    first, last, since = (
+        (cube.first_day + timedelta(days=day)).isoformat() if taught.n_days else None
+        for day in (taught.start, taught.end - 1, taught.since)
+    )
     whole = ground.zones.zones[ground.zone].kind is ZoneKind.ALL
     columns = ground.columns[:-1]
     n_days = min(7 * WEEKS_SHOWN, cube.n_days)
@@ -171,9 +184,10 @@ def history(ground: Ground, feed: Feed, settings: ModelSettings | None = None) -
         "history_days": history_days,
         "pages_from_history_days": DAYS_BEFORE_PAGING,
         "reviews_from_history_days": DAYS_BEFORE_REVIEW,
-        "training_days": (last - first).days + 1 if first is not None and last is not None else 0,
-        "training_first_day": first.isoformat() if first is not None else None,
-        "training_last_day": last.isoformat() if last is not None else None,
+        "training_days": taught.n_days,
+        "training_first_day": first,
+        "training_last_day": last,
+        "level_since": since,
         "model_version": baseline.model_version,
         "known_until": baseline.known_until.isoformat(),
         "level_per_day": shape / rate,
@@ -192,22 +206,6 @@ def history(ground: Ground, feed: Feed, settings: ModelSettings | None = None) -
             for start in weeks
         ],
     }
-
-
-def taught(
-    last_day: date, history_days: int, law: NDArray[np.float64], settings: ModelSettings
-) -> tuple[date | None, date | None]:
-    """Return the first and last day that taught a feed's baseline; nothing where no day did.
-
-    The last days are guarded, so that a running outbreak does not become usual (``detectors.baseline.ModelSettings``);
-    the day of a feed's first record is there because of that record and teaches nothing.
-    """
-    guard = min(settings.guard_days + first_useful_age(law), history_days // 4)
-    last = last_day - timedelta(days=guard)
-    first = max(
-        last_day - timedelta(days=history_days - 2), last - timedelta(days=settings.most_training_days - 1)
-    )
-    return (first, last) if history_days > 0 and first <= last else (None, None)
 
 
 def days(ground: Ground) -> list[Json]:

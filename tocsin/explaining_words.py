@@ -110,7 +110,7 @@ def history_lines(history: Mapping[str, Any]) -> Iterator[str]:
     if history["training_days"]:
         taught = (
             f"{history['training_days']} days teach ({history['training_first_day']} to "
-            f"{history['training_last_day']})"
+            f"{history['training_last_day']}), the level from {history['level_since']} on"
         )
     else:
         taught = "no day teaches yet"

@@ -10,7 +10,9 @@ from datetime import UTC, datetime, timedelta
 
 from schemas.events import Areas, Dose, EdPresentation, Event, NaloxoneAdministration, Source, Status
 from schemas.vocabulary import Jurisdiction
+from streams.profile import JurisdictionProfile
 from tocsin.clocks import VirtualClock
+from tocsin.learnt import learnt_for
 from tocsin.playing import Arrival, Player
 from tocsin.settings import Settings
 from tocsin.wiring import build
@@ -92,10 +94,14 @@ def correction() -> Event:
     return call("thanet-0", when, "E07000106", suspected=("heroin",), status=Status.CORRECTED)
 
 
-def play(settings: Settings) -> None:
+def play(settings: Settings, profile: JurisdictionProfile | None = None) -> None:
     """Play the records into the database of these settings: intake, detection and incidents, and nobody to tell."""
     clock = VirtualClock(BEGIN)
-    house = build(settings, clock, owner="test", durable=False, people=lambda *_: ())
+    profiles = {profile.jurisdiction: profile} if profile is not None else None
+    learnt = {profile.jurisdiction: learnt_for(profile.jurisdiction, None)} if profile is not None else None
+    house = build(
+        settings, clock, owner="test", durable=False, profiles=profiles, learnt=learnt, people=lambda *_: ()
+    )
     player = Player(house, clock)
     past, live = records()
     player.backfill(past, "made-up-history")
