@@ -153,16 +153,17 @@ def evidence(
 
 @serial
 def _cost(kappa: float) -> float:
-    return np.log1p(kappa) / kappa if kappa > 1e-9 else 1.0
+    return float(np.log1p(kappa) / kappa) if kappa > 1e-9 else 1.0
 
 
 @serial
 def _new_records(profile: int, feed: int, feeds: Floats, shared: Floats) -> float:
     """Records of a person in a feed beyond those that earlier feeds let expect; never less than a stated part."""
-    new = feeds[profile, feed]
+    records = float(feeds[profile, feed])
+    new = records
     for earlier in range(feed):
         new -= feeds[profile, earlier] * shared[earlier, feed]
-    return max(new, _LEAST_NEW * feeds[profile, feed])
+    return max(new, _LEAST_NEW * records)
 
 
 @serial

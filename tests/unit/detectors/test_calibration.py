@@ -1,20 +1,36 @@
 """Calibration: thresholds learnt on some null histories keep their budget on others, and clusters are still found."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
 
 from detectors.baseline import fit_baseline
-from detectors.budget import AREA_COUNTS, Budget, FamilyThresholds
-from detectors.calibration import Played, Setup, Steps, Tally, calibrate, learn, play, realised
-from detectors.contract import Look
+from detectors.budget import AREA_COUNTS, FUSION, Budget, FamilyThresholds
+from detectors.calibration import (
+    Calibrated,
+    NullHistory,
+    Played,
+    Setup,
+    Steps,
+    Tally,
+    calibrate,
+    learn,
+    play,
+    realised,
+    realised_of,
+)
+from detectors.contract import Look, Past
+from detectors.episodes import Alarm
+from detectors.fusion import Fusion
 from detectors.history import OccurrenceHistory
+from schemas.signals import Signal
 from schemas.substances import SubstanceClass
 from schemas.vocabulary import Feed, Jurisdiction, Tier
 
 from .conftest import County
+from .fusion_town import Town
 
 TRAINING_DAYS = 364
 YEARS = 2
@@ -149,3 +165,109 @@ def test_a_share_that_merging_keeps_out_of_reach_is_said_to_be() -> None:
     assert not learnt.learnt[Tier.PAGE].limited_by_merging
     assert 2.8 < learnt.scores[Tier.REVIEW] < 3.2
     assert learnt.learnt[Tier.PAGE].realised_per_year == pytest.approx(0.625, abs=0.25)
+
+
+@dataclass(eq=False)
+class Witness:
+    """A detector that writes down when it was asked what, and tells one cluster on every Friday."""
+
+    name: str = "witness"
+    family: str = "witness"
+    asked: list[tuple[str, int]] = field(default_factory=list)
+
+    def learn(self, past: Past) -> int:
+        assert past.sightings.last_day == past.cube.last_day == past.baseline.known_until
+        self.asked.append(("learn", past.cube.last_day.weekday()))
+        return past.cube.n_days
+
+    def detect(self, look: Look) -> list[Signal]:
+        raise AssertionError(f"calibration asks for alarms, not for signals of {look.today}")
+
+    def alarms(self, look: Look, day: int) -> list[Alarm]:
+        assert look.sightings is not None
+        assert look.sightings.last_day == look.today
+        assert look.learnt[self.name] == day - look.today.weekday()
+        self.asked.append(("look", look.today.weekday()))
+        friday = look.today.weekday() == 4
+        return [Alarm(day, 1, 3.0, 1, SubstanceClass.ANY, may_page=False)] if friday else []
+
+
+def _town_history(town: Town, seed: int) -> NullHistory:
+    sightings = town.sightings(seed=seed)
+    return NullHistory(town.history(sightings), sightings)
+
+
+def _town_setup(town: Town, *detectors: Calibrated) -> Setup:
+    terrain = town.terrain
+    return Setup(
+        Fusion(terrain).ground.zones,
+        np.bincount(terrain.area_of, weights=terrain.population).astype(np.float64),
+        {feed: np.array([0.99, 1.0]) for feed in Feed},
+        training_days=TRAINING_DAYS,
+        detectors=detectors,
+    )
+
+
+def test_every_detector_learns_on_mondays_and_looks_every_day() -> None:
+    town, witness = Town(days=TRAINING_DAYS + 21), Witness()
+    played = play(_town_history(town, 1), _town_setup(town, witness))
+    assert [one for one in witness.asked if one[0] == "learn"] == [("learn", 6)] * 3
+    assert len([one for one in witness.asked if one[0] == "look"]) == 21
+    # Three Fridays within a fortnight of each other are one episode, and nothing that may page.
+    tally = played.families["witness"]
+    assert tally.every.episodes(3.0) == 1
+    assert tally.paging.appearing.size == 0
+
+
+def test_families_played_together_give_what_each_gives_alone() -> None:
+    town = Town(days=TRAINING_DAYS + 60)
+    history = _town_history(town, 2)
+    together = play(history, _town_setup(town, Witness(), Fusion(town.terrain)))
+    alone = play(history, _town_setup(town, Fusion(town.terrain)))
+    counts = play(history.counts, _town_setup(town))
+    assert (
+        together.families[FUSION].every.appearing.tolist() == alone.families[FUSION].every.appearing.tolist()
+    )
+    assert together.every.appearing.tolist() == counts.every.appearing.tolist()
+    assert alone.families[FUSION].every.appearing.size > 0
+
+
+def test_each_family_spends_its_own_share() -> None:
+    rng = np.random.default_rng(0)
+
+    def tally(per_year: float) -> Tally:
+        steps = Steps(np.sort(rng.exponential(1 / np.log(10.0), int(per_year * 40)))[::-1], np.zeros(0))
+        return Tally(steps, steps)
+
+    played = [
+        Played(10.0, {AREA_COUNTS: tally(200), FUSION: tally(500), "novelty": tally(50)}) for _ in range(4)
+    ]
+    learnt = learn(played, budget=Budget())
+    for family, nominal in ((AREA_COUNTS, 1.0), (FUSION, 1.6)):
+        page = learnt.families[family].learnt[Tier.PAGE]
+        assert page.nominal_per_year == pytest.approx(nominal)
+        assert page.realised_per_year == pytest.approx(nominal, rel=0.4)
+    # No share of the pages: no threshold for them either, so nothing can reach one.
+    assert Tier.PAGE not in learnt.families["novelty"].scores
+    assert learnt.disposition("novelty", 1e9) is Tier.REVIEW
+    again = realised_of(played, learnt)
+    assert again[FUSION][Tier.PAGE] == learnt.families[FUSION].learnt[Tier.PAGE]
+
+
+def test_what_does_not_fit_together_is_refused() -> None:
+    town = Town(days=TRAINING_DAYS + 10)
+    history = _town_history(town, 3)
+    with pytest.raises(ValueError, match="NullHistory"):
+        play(history.counts, _town_setup(town, Witness()))
+    with pytest.raises(ValueError, match="family of its own"):
+        _town_setup(town, Witness(), Witness())
+    with pytest.raises(ValueError, match="same days"):
+        NullHistory(history.counts, town.sightings().as_known(100))
+    with pytest.raises(ValueError, match="same families"):
+        learn([Played(1.0, {}), Played(1.0, {FUSION: Tally.from_alarms([])})])
+    with pytest.raises(ValueError, match="fusion"):
+        realised(
+            [history],
+            _town_setup(town, Fusion(town.terrain)),
+            learn([Played(1.0, {AREA_COUNTS: Tally.from_alarms([])})]),
+        )
