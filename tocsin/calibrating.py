@@ -30,10 +30,12 @@ from schemas.tables.events import event_version
 from schemas.vocabulary import Delivery, Feed, Stratum, Tier
 from streams import baselines
 from streams.detection import jurisdiction_zones
+from streams.detectors import detectors_of
 from streams.history import completeness
 from streams.profile import JurisdictionProfile
 from streams.simulation.fitting import CountedEvent
 from streams.versions import known_at
+from tocsin.calibrating_people import BOTH, FewestPeople
 from tocsin.calibration import COUNTED_DAYS, KENT, Plan, calibrate_kent, kent_profile
 from tocsin.learnt import Learnt, uncalibrated
 from tocsin.looking_back import LookingBack
@@ -182,11 +184,21 @@ def _delay(law: NDArray[np.float64], share: float) -> int:
     return min(int(np.searchsorted(law, share, side="left")), law.size - 1)
 
 
+def in_force(connection: Connection, profile: JurisdictionProfile, now: datetime) -> baselines.Fitted:
+    """Return what the week of ``now`` is looked at with: as stored, or learnt again where that was not looked at yet."""
+    detectors = detectors_of(profile)
+    monday = monday_of(civil_day(now, profile.zone))
+    fitted = baselines.kept(connection, profile.jurisdiction, monday)
+    if fitted is not None and all(one.name in fitted.learnt for one in detectors):
+        return fitted
+    return LookingBack(profile, detectors).week(connection, monday)[0]
+
+
 def smallest_clusters(
-    connection: Connection,
     profile: JurisdictionProfile,
     thresholds: Thresholds,
-    now: datetime,
+    fitted: baselines.Fitted,
+    today: date,
     substance_class: SubstanceClass = SubstanceClass.ANY,
 ) -> list[Smallest]:
     """Return what each area, and the whole jurisdiction, would need today: by feed, and window of 1, 3, 7 and 14 days.
@@ -194,12 +206,6 @@ def smallest_clusters(
     It is what counts alone would need in one feed and one place; fewer people can be found where several feeds or a
     tripwire speak of them.
     """
-    today = civil_day(now, profile.zone)
-    monday = monday_of(today)
-    fitted = baselines.kept(connection, profile.jurisdiction, monday)
-    if fitted is None:
-        past = LookingBack(profile, ()).past(connection, monday)
-        fitted = baselines.Fitted(monday, past.baseline, past.completeness)
     zones = jurisdiction_zones(profile)
     found = expectations(fitted.baseline, zones, fitted.completeness, today)
     family = thresholds.families.get(AREA_COUNTS)
@@ -304,6 +310,21 @@ def as_json(rows: Sequence[Smallest]) -> list[dict[str, Any]]:
     ]
 
 
+def people_as_json(rows: Sequence[FewestPeople]) -> list[dict[str, Any]]:
+    """Return the fewest people as plain values."""
+    return [
+        {
+            "area": one.area,
+            "name": one.name,
+            "seen_by": [feed.value for feed in BOTH],
+            "window": one.window,
+            "smallest_page": one.page,
+            "smallest_review": one.review,
+        }
+        for one in rows
+    ]
+
+
 def as_csv(rows: Sequence[Smallest]) -> str:
     """Return the smallest clusters as CSV; an empty cell where no count would do."""
     made = io.StringIO()
@@ -315,12 +336,17 @@ def as_csv(rows: Sequence[Smallest]) -> str:
     return made.getvalue()
 
 
-def as_table(rows: Sequence[Smallest], feed_words: Mapping[Feed, str]) -> tuple[list[str], list[list[str]]]:
+def as_table(
+    rows: Sequence[Smallest], people: Sequence[FewestPeople], feed_words: Mapping[Feed, str]
+) -> tuple[list[str], list[list[str]]]:
     """Return headings and rows for people: a line for each place and feed, pages and in brackets reviews."""
+    areas = dict.fromkeys(one.area for one in rows)
     headings = ["area", "feed", *(f"{window} day{'s' * (window > 1)}" for window in WINDOWS)]
-    lines: dict[tuple[AreaCode, Feed], list[str]] = {}
-    for one in rows:
-        line = lines.setdefault((one.area, one.feed), [one.name, feed_words[one.feed]])
+    lines: dict[tuple[AreaCode, str], list[str]] = {}
+    together = f"people in both {' and '.join(feed_words[feed] for feed in BOTH)}"
+    told = [(one, feed_words[one.feed]) for one in rows] + [(one, together) for one in people]
+    for one, words in sorted(told, key=lambda item: list(areas).index(item[0].area)):
+        line = lines.setdefault((one.area, words), [one.name, words])
         line.append(f"{_said(one.page)} ({_said(one.review)})")
     return headings, list(lines.values())
 

@@ -14,6 +14,7 @@ from tocsin.cli.output import print_table
 if TYPE_CHECKING:
     from detectors.budget import Budget
     from tocsin.calibrating import Smallest
+    from tocsin.calibrating_people import FewestPeople
     from tocsin.learnt import Learnt
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -121,8 +122,18 @@ def calibrate(  # noqa: PLR0917 (click gives them by name)
     from detectors.budget import Budget
     from schemas.clock import civil_day, start_of_day
     from schemas.substances import SubstanceClass
-    from tocsin.calibrating import NotEnoughRecordsError, Wish, learn_thresholds, smallest_clusters
+    from streams.detectors import detectors_of
+    from tocsin.calibrating import (
+        WINDOWS,
+        NotEnoughRecordsError,
+        Wish,
+        in_force,
+        learn_thresholds,
+        smallest_clusters,
+    )
+    from tocsin.calibrating_people import fewest_people
     from tocsin.learnt import ThresholdsError, learnt_for
+    from tocsin.progress import progress
 
     try:
         substance_class = SubstanceClass(class_name)
@@ -143,14 +154,34 @@ def calibrate(  # noqa: PLR0917 (click gives them by name)
             with told(NotEnoughRecordsError):
                 wish = Wish(seed=seed, budget=budget, years=years, leave_out=leave_out)
                 learnt = learn_thresholds(connection, profile, wish, now)
-        smallest = smallest_clusters(connection, profile, learnt.counts, now, substance_class)
+        fitted = in_force(connection, profile, now)
+    today = civil_day(now, profile.zone)
+    smallest = smallest_clusters(profile, learnt.counts, fitted, today, substance_class)
+    areas = len(profile.geography.detection_areas())
+    with progress("Looking for the fewest people", areas) as tell:
+        people = fewest_people(
+            profile,
+            fitted,
+            detectors_of(profile),
+            learnt.counts,
+            today,
+            windows=WINDOWS,
+            substance_class=substance_class,
+            progress=tell,
+        )
     if not smallest_only and learnt.counts.years == 0:
         raise Problem("The simulated histories taught nothing; give more --years.")
     click.echo("INTERNAL: true numbers; do not pass this on.")
     _print_rates(profile.name, learnt, budget, in_force=smallest_only)
-    _print_smallest(smallest, class_name, civil_day(now, profile.zone))
+    _print_smallest(smallest, people, class_name, today)
     _write(
-        learnt, budget, smallest, out=None if smallest_only else out, json_file=json_file, csv_file=csv_file
+        learnt,
+        budget,
+        smallest,
+        people,
+        out=None if smallest_only else out,
+        json_file=json_file,
+        csv_file=csv_file,
     )
     if out is not None:
         click.echo(
@@ -193,7 +224,9 @@ def _print_rates(name: str, learnt: "Learnt", budget: "Budget", *, in_force: boo
     )
 
 
-def _print_smallest(smallest: Sequence["Smallest"], class_name: str, day: date) -> None:
+def _print_smallest(
+    smallest: Sequence["Smallest"], people: Sequence["FewestPeople"], class_name: str, day: date
+) -> None:
     from tocsin.calibrating import as_table
     from tocsin.report import FEED_WORDS
 
@@ -202,25 +235,30 @@ def _print_smallest(smallest: Sequence["Smallest"], class_name: str, day: date) 
         f"\nThe smallest cluster that counts alone would find on {day}, {what}: events that page (in brackets: that "
         "ask for a review), by how many days they come in."
     )
-    headings, rows = as_table(smallest, FEED_WORDS)
+    headings, rows = as_table(smallest, people, FEED_WORDS)
     print_table(headings, rows, empty="There is no area.")
     click.echo(
         "A dash: no count of this feed would, because it is too young here, samples alone never page, or the thresholds "
         "were not learnt."
     )
+    if people:
+        click.echo(
+            "People in both: through all detectors together, if the ambulance and A&E each see every one of them."
+        )
 
 
 def _write(
     learnt: "Learnt",
     budget: "Budget",
     smallest: Sequence["Smallest"],
+    people: Sequence["FewestPeople"],
     *,
     out: Path | None,
     json_file: Path | None,
     csv_file: Path | None,
 ) -> None:
     from tocsin import report
-    from tocsin.calibrating import as_csv, as_json, realised_rows
+    from tocsin.calibrating import as_csv, as_json, people_as_json, realised_rows
 
     if out is not None:
         out.write_text(learnt.model_dump_json(indent=1) + "\n", encoding="utf-8")
@@ -234,6 +272,7 @@ def _write(
             "note": learnt.counts.note,
             "rates": list(realised_rows(learnt, budget)),
             "smallest_clusters": as_json(smallest),
+            "fewest_people": people_as_json(people),
         }
         report.write(json_file, content)
     if csv_file is not None:

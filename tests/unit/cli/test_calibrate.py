@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from sqlalchemy import Connection
 
-from detectors.budget import Budget
+from detectors.budget import Budget, FamilyThresholds, Thresholds
 from detectors.contract import Look
 from schemas.substances import SubstanceClass
 from schemas.vocabulary import Feed, Tier
@@ -23,10 +23,12 @@ from tocsin.calibrating import (
     NotEnoughRecordsError,
     Wish,
     counted_events,
+    in_force,
     is_simulated,
     learn_thresholds,
     smallest_clusters,
 )
+from tocsin.calibrating_people import BOTH, fewest_people
 from tocsin.calibration import Plan, kent_profile
 from tocsin.learnt import Learnt, learnt_for
 from tocsin.looking_back import LookingBack
@@ -87,6 +89,9 @@ def test_the_smallest_clusters_are_told_as_a_table_as_json_and_as_csv(tocsin: To
     assert [one["smallest_page"] for one in told] == [
         "" if one["smallest_page"] is None else str(one["smallest_page"]) for one in rows
     ]
+    together = [one for one in content["fewest_people"] if one["area"] == THANET]
+    assert [one["window"] for one in together] == [1, 3, 7, 14]
+    assert "people in both ambulance naloxone and A&E presentations" in done.stdout
     assert done.stdout.startswith("INTERNAL")
     assert "area_counts page" in _wide(done.stdout)
 
@@ -106,7 +111,7 @@ def test_a_feed_that_may_not_page_pages_at_no_count(tocsin: Tocsin, tmp_path: Pa
 def test_so_many_events_page_and_one_fewer_do_not(connection: Connection, window: int, feed: Feed) -> None:
     profile = kent_profile()
     thresholds = learnt_for(KENT, None).counts
-    rows = smallest_clusters(connection, profile, thresholds, NOW)
+    rows = smallest_clusters(profile, thresholds, in_force(connection, profile, NOW), NOW.date())
     (row,) = [one for one in rows if (one.area, one.feed, one.window) == (THANET, feed, window)]
     assert row.page is not None
     back = LookingBack(profile, detectors_of(profile))
@@ -124,6 +129,40 @@ def test_so_many_events_page_and_one_fewer_do_not(connection: Connection, window
 
     assert tier_of(row.page) is Tier.PAGE
     assert tier_of(row.page - 1) is not Tier.PAGE
+
+
+def test_the_fewest_people_page_through_all_detectors_and_one_fewer_do_not(connection: Connection) -> None:
+    profile = kent_profile()
+    thresholds = _with_fusion(learnt_for(KENT, None).counts)
+    fitted = in_force(connection, profile, NOW)
+    detectors = detectors_of(profile)
+    today = NOW.date()
+    rows = fewest_people(profile, fitted, detectors, thresholds, today, windows=(3,))
+    assert len(rows) == 13
+    alone = smallest_clusters(profile, thresholds, fitted, today)
+    for row in rows:
+        one_feed = [
+            one.page
+            for one in alone
+            if (one.area, one.window) == (row.area, 3) and one.feed in BOTH and one.page is not None
+        ]
+        assert row.page is not None
+        # Two feeds that see the same people never need more of them than the better one alone.
+        assert row.page <= min(one_feed)
+        assert row.review is not None
+        assert row.review <= row.page
+    only_fusion = thresholds.model_copy(update={"families": {"fusion": thresholds.families["fusion"]}})
+    fused = fewest_people(profile, fitted, detectors, only_fusion, today, windows=(3,))
+    assert all(
+        row.page <= one.page
+        for row, one in zip(rows, fused, strict=True)
+        if row.page and one.page is not None
+    )
+
+
+def _with_fusion(thresholds: Thresholds) -> Thresholds:
+    scores = {Tier.RECORD: 2.0, Tier.REVIEW: 3.0, Tier.PAGE: 5.0}
+    return thresholds.with_family("fusion", FamilyThresholds(scores=scores))
 
 
 def _with(look: Look, feed: Feed, count: int, days: int) -> Look:
