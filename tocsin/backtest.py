@@ -142,6 +142,7 @@ def _at_budget(budget: AtBudget, found: AtTier, period: Period) -> Json:
             name: {tier.value: score for tier, score in scores.items()}
             for name, scores in budget.scores.items()
         },
+        "allowed_by_family": {name: round(rate, 4) for name, rate in budget.allowed.items()},
         **_rates(found, period),
         "by_family": {
             name: sum(any(one.family == name for one in episode.findings) for episode in found.episodes)

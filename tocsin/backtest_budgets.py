@@ -5,7 +5,7 @@ would have paged: the detectors' curves say which score keeps which rate, so not
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from detectors.budget import Budget, Thresholds
 from detectors.scoring import LOWEST_SCORE
@@ -24,6 +24,8 @@ class AtBudget:
 
     pages_per_year: float
     scores: Mapping[str, Mapping[Tier, float]]
+    allowed: Mapping[str, float] = field(default_factory=dict)
+    """False pages a year that each family may give; what is left of the budget belongs to the tripwires."""
 
     def tier(self, family: str, score: float, allowed: Tier) -> Tier | None:
         """The tier of a score, no higher than what its detector allows; None below a review."""
@@ -44,6 +46,11 @@ def at_budget(learnt: Learnt, pages_per_year: float) -> AtBudget:
     return AtBudget(
         pages_per_year,
         {name: _scores(name, learnt.counts, budget) for name in learnt.counts.families},
+        {
+            name: budget.episodes_per_year(name, Tier.PAGE)
+            for name in learnt.counts.families
+            if budget.episodes_per_year(name, Tier.PAGE) > 0
+        },
     )
 
 

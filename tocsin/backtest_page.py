@@ -77,8 +77,9 @@ def budget_rows(content: Mapping[str, Any]) -> Iterator[Sequence[object]]:
     """Yield a line for each budget, and one for the reviews."""
     for one in content["budgets"]:
         families = ", ".join(f"{name} {count}" for name, count in one["by_family"].items())
-        yield (f"{one['pages_per_year']:g}", *_rates(one), families or "-")
-    yield ("reviews", *_rates(content["reviews"]), "")
+        allowed = ", ".join(f"{name} {rate:.2g}" for name, rate in one["allowed_by_family"].items())
+        yield (f"{one['pages_per_year']:g}", *_rates(one), families or "-", allowed)
+    yield ("reviews", *_rates(content["reviews"]), "", "")
 
 
 def _rates(one: Mapping[str, Any]) -> tuple[object, ...]:

@@ -150,6 +150,7 @@ def test_the_figures_add_up_and_are_those_of_the_records(played: Backtest) -> No
     assert len(content["pages"]) == pages[-1] <= content["reviews"]["episodes"]
     for budget in content["budgets"]:
         assert set(budget["scores"]) == {AREA_COUNTS, FUSION}
+        assert 0 < sum(budget["allowed_by_family"].values()) < budget["pages_per_year"]
     page_scores = [one["scores"][AREA_COUNTS]["page"] for one in content["budgets"]]
     assert page_scores == sorted(page_scores, reverse=True)
 
