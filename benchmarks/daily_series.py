@@ -1,14 +1,14 @@
 """Daily series of our own for ``benchmarks/daily.py`` and the tests: drawn from written ranges, nothing fitted to data.
 
-Each series has a mean that is log-linear in weekday, season, trend and bank holiday, and negative-binomial counts. Half of
-them are five-day services: closed at weekends and on bank holidays, busier on the next working day; the others are
-busier on a bank holiday. An outbreak is ``size`` standard deviations of the first day for every day that it is meant to
-last, spread over log-normal times.
+Each series has a mean that is log-linear in weekday, season, trend and bank holiday, and negative-binomial counts. Half
+of them are five-day services: closed at weekends and on bank holidays, busier on the next working day; the others are
+busier on a bank holiday. An outbreak is ``size`` standard deviations of the first day for every day that it is meant
+to last, spread over log-normal times.
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,20 +36,8 @@ class Drawn:
     five_day: NDArray[np.bool_]
 
 
-def draw(
-    rng: np.random.Generator,
-    n_series: int,
-    n_days: int,
-    holidays: Collection[date],
-    *,
-    start_of_outbreaks: int,
-) -> Drawn:
-    """Draw null series: log mean a day from -0.5 to 6, dispersion 1 to 4, up to four waves, growth -10 to +15 % a year.
-
-    ``start_of_outbreaks`` is only remembered by :func:`with_outbreaks`; the outbreaks here are all zero.
-    """
-    if not 0 <= start_of_outbreaks <= n_days:
-        raise ValueError(f"start_of_outbreaks must lie from 0 to {n_days}, not {start_of_outbreaks}")
+def draw(rng: np.random.Generator, n_series: int, n_days: int, holidays: Collection[date]) -> Drawn:
+    """Draw null series: log mean a day -0.5 to 6, dispersion 1 to 4, up to four waves, growth -10 to +15 % a year."""
     calendar = calendar_terms(FIRST_DAY, n_days, holidays)
     day = np.arange(n_days)
     five_day = np.arange(n_series) % 2 == 0
@@ -102,8 +90,3 @@ def _next_open(day: int, shut: NDArray[np.bool_]) -> int:
     while day < shut.size and shut[day]:
         day += 1
     return int(day)
-
-
-def dates(indices: NDArray[np.int_], first_day: date) -> list[date]:
-    """Return the civil dates of day indices."""
-    return [first_day + timedelta(days=int(index)) for index in indices]

@@ -9,6 +9,7 @@ import pytest
 
 from detectors.baseline import Baseline, ModelSettings, fit_baseline
 from detectors.history import CountCube
+from detectors.terms import FIRST_WAVE
 from schemas.substances import SubstanceClass
 from schemas.vocabulary import Feed
 
@@ -51,7 +52,7 @@ def test_weekends_and_summers_are_expected_when_they_were_seen(county: County) -
 
 def test_a_season_is_not_read_into_less_than_a_year(county: County) -> None:
     baseline = _fit(county, county.cube(300, seed=2))
-    assert np.all(baseline.terms[:, 8:] == 0)
+    assert np.all(baseline.terms[:, FIRST_WAVE:] == 0)
 
 
 def test_a_bank_holiday_is_expected_as_it_was_seen(county: County) -> None:
