@@ -2,15 +2,28 @@
 
 import json
 import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
 
+from detectors.fallback import plain_signals
+from schemas.signals import Signal
+from schemas.tables.detection import signal as signal_table
 from schemas.vocabulary import Tier
+from streams.detection import jurisdiction_zones
+from streams.signal_store import store
+from tocsin.calibration import kent_profile
+from tocsin.learnt import learnt_for
+from tocsin.looking_back import LookingBack
 
-from .conftest import Tocsin, said
+from .conftest import KENT, Tocsin, said
 from .seeded import THANET
+
+Opened = Callable[..., Any]
 
 pytestmark = pytest.mark.usefixtures("seeded_folder")
 
@@ -55,6 +68,78 @@ def test_every_stored_signal_that_was_computed_comes_out_again_number_for_number
     for one in [*latest.values(), *computed[1:4]]:
         again = explained(tocsin, one["id"])["recomputed"]
         assert (again["equal"], again["differences"]) == (True, []), one["name"]
+
+
+def _rewrite(writing: Opened, number: int, **changes: object) -> Signal:
+    """Change a stored signal behind Tocsin's back."""
+    with writing() as connection:
+        row = connection.execute(select(signal_table).where(signal_table.c.id == number)).one()
+        body = {**row.body, **changes}
+        connection.execute(update(signal_table).where(signal_table.c.id == number).values(body=body))
+    return Signal.model_validate(body)
+
+
+def test_numbers_that_do_not_come_out_again_are_named(
+    tocsin: Tocsin, counted: dict[str, Any], writing: Opened
+) -> None:
+    before = explained(tocsin, counted["id"])["signal"]
+    _rewrite(writing, counted["id"], observed=before["observed"] + 1)
+    again = explained(tocsin, counted["id"])["recomputed"]
+    assert not again["equal"]
+    assert again["differences"] == [
+        {"what": "observed", "stored": before["observed"] + 1, "recomputed": before["observed"]}
+    ]
+    shown = tocsin("explain", counted["id"]).stdout
+    assert "NOT EQUAL: Some numbers differ" in shown
+    assert f"observed: stored {before['observed'] + 1}, now {before['observed']}" in shown
+
+
+def test_thresholds_learnt_anew_are_told_from_numbers_that_differ(
+    tocsin: Tocsin, counted: dict[str, Any], writing: Opened
+) -> None:
+    _rewrite(writing, counted["id"], recurrence_interval_days=77.0)
+    again = explained(tocsin, counted["id"])["recomputed"]
+    assert [one["what"] for one in again["differences"]] == ["recurrence_interval_days"]
+    assert "these were learnt anew since" in again["note"]
+
+
+def test_a_page_that_was_held_back_because_of_its_evidence_is_no_difference(
+    tocsin: Tocsin, counted: dict[str, Any], writing: Opened
+) -> None:
+    _rewrite(writing, counted["id"], tier="review")
+    again = explained(tocsin, counted["id"])["recomputed"]
+    assert again["equal"]
+    assert again["tier_of_the_detector"] == "page"
+
+
+@pytest.mark.parametrize(
+    ("detector", "told"), [("gone", "no detector called gone"), ("fallback", "does not come out")]
+)
+def test_what_this_tocsin_cannot_work_out_again_is_said(
+    tocsin: Tocsin, counted: dict[str, Any], writing: Opened, detector: str, told: str
+) -> None:
+    _rewrite(writing, counted["id"], detector=detector, family=detector, parameters={})
+    document = explained(tocsin, counted["id"])
+    assert told in document["recomputed"]["note"]
+    assert document["thresholds"]["score"] is None
+    assert "no thresholds" in tocsin("explain", counted["id"]).stdout
+
+
+def test_a_signal_of_the_simplest_detector_comes_out_again_too(
+    tocsin: Tocsin, seeded_folder: Path, writing: Opened
+) -> None:
+    profile = kent_profile()
+    now = datetime(2018, 1, 22, 12, tzinfo=UTC)
+    with writing() as connection:
+        back = LookingBack(profile, ())
+        fitted, _ = back.week(connection, date(2018, 1, 22))
+        today = date(2018, 1, 21)
+        look = back.look(connection, fitted, learnt_for(KENT, None).counts, today=today, as_of=now)
+        zones = jurisdiction_zones(profile)
+        (signal, *_) = plain_signals(KENT, look.cube, zones, look.names, profile.zone)
+        store(connection, [signal], now)
+    document = explained(tocsin, f"fallback:{signal.key}:2018-01-21")
+    assert document["recomputed"]["equal"], document["recomputed"]
 
 
 def test_it_is_about_what_was_known_then_and_not_about_what_is_known_now(
