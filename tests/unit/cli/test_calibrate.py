@@ -18,6 +18,8 @@ from detectors.contract import Look
 from schemas.substances import SubstanceClass
 from schemas.vocabulary import Feed, Tier
 from streams.detectors import detectors_of
+from streams.profile import JurisdictionProfile
+from streams.simulation.fitting import CountedEvent
 from tocsin import calibrating
 from tocsin.calibrating import (
     NotEnoughRecordsError,
@@ -215,6 +217,45 @@ def test_a_place_of_its_own_is_learnt_from_its_own_records(connection: Connectio
     wish = Wish(seed=1, budget=Budget(), years=1)
     with pytest.raises(NotEnoughRecordsError, match=r"has 0 records .* at least 30"):
         learn_thresholds(connection, elsewhere, wish, NOW)
+
+
+def test_what_is_left_out_teaches_nothing_and_the_rest_is_learnt_with_what_was_asked(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted: dict[str, Any] = {}
+
+    def learn(
+        counted: list[CountedEvent], profile: JurisdictionProfile, stated: Learnt, **asked: object
+    ) -> Learnt:
+        noted.update(asked, days=sorted(one.day for one in counted))
+        return stated
+
+    monkeypatch.setattr(calibrating, "is_simulated", lambda _: False)
+    monkeypatch.setattr(calibrating, "learn_from", learn)
+    budget = Budget(pages_per_year=2)
+    first, last = date(2017, 5, 1), date(2017, 12, 31)
+    learn_thresholds(connection, kent_profile(), Wish(seed=3, budget=budget, leave_out=((first, last),)), NOW)
+    assert noted["days"][0] < first
+    assert noted["days"][-1] > last
+    assert not [day for day in noted["days"] if first <= day <= last]
+    assert (noted["years"], noted["seed"], noted["budget"]) == (200, 3, budget)
+
+
+@pytest.mark.usefixtures("seeded_folder")
+def test_another_class_has_smallest_clusters_of_its_own(tocsin: Tocsin, tmp_path: Path) -> None:
+    made = {}
+    for name in ("any", "nitazene"):
+        file = tmp_path / f"{name}.json"
+        assert tocsin("calibrate", "--smallest-only", "--class", name, "--json", file).exit_code == 0
+        made[name] = [
+            one
+            for one in json.loads(file.read_text(encoding="utf-8"))["smallest_clusters"]
+            if one["smallest_page"] is not None
+        ]
+    assert {one["substance_class"] for one in made["nitazene"]} == {"nitazene"}
+    pairs = list(zip(made["any"], made["nitazene"], strict=True))
+    assert all(rare["smallest_page"] <= usual["smallest_page"] for usual, rare in pairs)
+    assert any(rare["smallest_page"] < usual["smallest_page"] for usual, rare in pairs)
 
 
 def test_records_that_teach_are_those_that_stand_and_bulk_loads_have_the_delays_of_the_feed(
