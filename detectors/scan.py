@@ -99,8 +99,8 @@ def space_time_scan(  # noqa: PLR0913 (named as in the literature; all but three
         feeds, that is the ratio of their summed counts; with one thing to estimate instead of many it is the stronger
         one where feeds rise alike. Not for ``binomial``.
     penalised : bool
-        Subtract ``log(n_areas / areas of the circle)`` from each ratio, so that single areas and wide circles have an
-        equal share of the false alarms: :func:`detectors.scan_engine.scale_penalty`.
+        Subtract ``log(areas of the circle)`` from each ratio, so that single areas and circles of every width can be one
+        family under one threshold: :func:`detectors.scan_engine.scale_penalty`.
     max_clusters : int
         At most so many clusters are told.
 

@@ -173,7 +173,7 @@ def study_of(
     mean, second : ndarray of float64, shape (n_feeds, n_recent_days, n_areas)
         As in :class:`Study`, but for single days, the last day first.
     penalised : bool
-        Whether zones and windows of every scale are to have an equal share of false alarms: :func:`scale_penalty`.
+        Whether circles of every width share one threshold: :func:`scale_penalty`.
     """
     windows = _windowed(mean)
     other = np.zeros_like(windows) if second is None else _windowed(second)
@@ -188,14 +188,15 @@ def study_of(
 def scale_penalty(neighbours: Neighbours, n_windows: int) -> tuple[FloatArray, FloatArray]:
     """Return what to subtract from the ratios of zones, shape (n_zones,), and of windows, shape (n_windows,).
 
-    A maximum over all scales is ruled by the scale with the most zones that are independent of each other: there are n
-    single areas, but only about n / k disjoint circles of k areas. Dümbgen and Spokoiny (2001, Ann. Statist. 29:124)
-    and Walther (2010, Ann. Statist. 38:1010) subtract from each scale what its own maximum grows by. The chance that one
-    of m independent ratios exceeds x is about m exp(-x), so here that is ``log(n / k)``: each scale then has an equal
-    share of the false alarms, and thresholds can be compared from one geography to the next.
+    There are as many circles of 17 areas as of 2: left alone, a maximum over all is mostly a maximum over wide ones, and
+    single areas, whose maximum is far lower, are held to a threshold that is not theirs. Dümbgen and Spokoiny (2001,
+    Ann. Statist. 29:124) and Walther (2010, Ann. Statist. 38:1010) therefore subtract a term that depends on the scale
+    alone. Here it is the logarithm of a prior: every doubling of the number of areas k is equally likely, so a circle
+    has a prior in proportion to 1 / k (the scale-free prior), and ``log k`` is subtracted. Single areas pay nothing; on
+    null histories they then cause about half of the family's false alarms and all circles together the other half.
+    Windows pay nothing: their running sums are so alike that a maximum over 14 of them is one over two or three.
     """
-    n_areas = neighbours.n_areas
-    per_size = np.log(n_areas / np.arange(1, neighbours.order.shape[1] + 1))
+    per_size = np.log(np.arange(1, neighbours.order.shape[1] + 1, dtype=np.float64))
     ranks = np.concatenate([np.arange(size) for size in neighbours.sizes])
     return per_size[ranks], np.zeros(n_windows)
 
