@@ -5,7 +5,7 @@ itself looks at whole cubes (``detectors/scoring.py``). The baseline is the prod
 what came before, guard and all. Arithmetic only: no clock, no random number, nothing changed that was handed in.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -106,6 +106,20 @@ def daily_exceedance(
     >>> bool(found.alarm[0, -1]), int(found.window_days[0, -1])
     (True, 1)
     """
+    (found,) = exceedances(counts, first_day, holidays, (alpha,), evaluate=evaluate, settings=settings)
+    return found
+
+
+def exceedances(
+    counts: NDArray[np.integer],
+    first_day: date,
+    holidays: Collection[date],
+    alphas: Sequence[float],
+    *,
+    evaluate: int,
+    settings: ModelSettings | None = None,
+) -> tuple[Exceedance, ...]:
+    """Return what :func:`daily_exceedance` finds at each of several nominal levels, from the same fits."""
     table = np.atleast_2d(np.asarray(counts))
     if table.ndim != 2 or not np.issubdtype(table.dtype, np.integer):  # noqa: PLR2004 (series and days)
         raise ValueError(
@@ -113,16 +127,17 @@ def daily_exceedance(
         )
     if table.size and int(table.min()) < 0:
         raise ValueError("counts must not be negative")
-    if not 0 < alpha < 1:
-        raise ValueError(f"alpha must lie between 0 and 1, not {alpha}")
+    for alpha in alphas:
+        if not 0 < alpha < 1:
+            raise ValueError(f"alpha must lie between 0 and 1, not {alpha}")
     n_series, n_days = table.shape
     if not 1 <= evaluate < n_days:
         raise ValueError(f"evaluate must lie from 1 to {n_days - 1}, so that a past is left, not {evaluate}")
     chosen = settings or ModelSettings(most_training_days=_SEVEN_YEARS)
-    shape = (n_series, evaluate)
+    shape = (len(alphas), n_series, evaluate)
     p_value, expected = np.ones(shape), np.zeros(shape)
     window, observed = np.zeros(shape, dtype=np.int_), np.zeros(shape, dtype=np.int_)
-    fresh = np.zeros(n_series, dtype=np.int_)
+    fresh = np.zeros((len(alphas), n_series), dtype=np.int_)
     fits: list[Baseline | None] = [None] * -(-n_series // len(_FEEDS))
     begin = n_days - evaluate
     for week in range(begin, n_days, _WEEK):
@@ -130,11 +145,16 @@ def daily_exceedance(
         back = max(week - LONGEST + 1, 0)
         usual = _expect(table, first_day, holidays, chosen, week, (back, last), fits)
         for today in range(week, last):
-            best = _best_window(table[:, back : today + 1], usual, fresh - back)
             at = today - begin
-            p_value[:, at], window[:, at], observed[:, at], expected[:, at] = best
-            fresh[p_value[:, at] <= alpha] = today + 1
-    return Exceedance(p_value, window, observed, expected, p_value <= alpha)
+            for level, alpha in enumerate(alphas):
+                best = _best_window(table[:, back : today + 1], usual, fresh[level] - back)
+                p_value[level, :, at], window[level, :, at] = best[:2]
+                observed[level, :, at], expected[level, :, at] = best[2:]
+                fresh[level, best[0] <= alpha] = today + 1
+    return tuple(
+        Exceedance(p_value[level], window[level], observed[level], expected[level], p_value[level] <= alpha)
+        for level, alpha in enumerate(alphas)
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
