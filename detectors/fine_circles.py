@@ -13,8 +13,12 @@ from detectors.terrain import Terrain
 
 FloatArray = NDArray[np.float64]
 
+MOST_OF_AN_AREA = 0.75
+"""Circles are for places smaller than a detection area: at most this part of an average one's people. Above it the areas
+themselves and their neighbours take over, thirteen of them in place of hundreds of circles that overlap."""
+
 LARGEST_SHARE = 0.12
-"""Circles hold at most this part of the population: beyond it detection areas and their neighbours take over."""
+"""Nor do circles hold more than this part of the jurisdiction, where detection areas are few."""
 
 _MOST_NEAR = 400
 _AT_A_TIME = 256
@@ -41,8 +45,14 @@ class Circles:
     population: FloatArray
 
 
-def circles_of(terrain: Terrain, largest_share: float = LARGEST_SHARE) -> Circles:
+def circles_of(terrain: Terrain, largest_share: float | None = None) -> Circles:
     """Return the circles of a terrain; none where no small area has a position.
+
+    Parameters
+    ----------
+    terrain : Terrain
+    largest_share : float, optional
+        The part of the population that a circle holds at most; by default three quarters of an average detection area.
 
     Examples
     --------
@@ -59,6 +69,8 @@ def circles_of(terrain: Terrain, largest_share: float = LARGEST_SHARE) -> Circle
     ValueError
         If ``largest_share`` is not above 0 and at most 1.
     """
+    if largest_share is None:
+        largest_share = min(LARGEST_SHARE, MOST_OF_AN_AREA / max(len(terrain.areas), 1))
     if not 0 < largest_share <= 1:
         raise ValueError(f"largest_share must be above 0 and at most 1, not {largest_share}")
     n_fine = len(terrain.fine)

@@ -51,7 +51,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
-LOWEST_FUSION = -0.5
+LOWEST_FUSION = 0.0
 """Scores below it are not kept: chance gives a county one every few days."""
 
 _COMPLETENESS_EVENTS = 50.0
