@@ -289,12 +289,17 @@ def _casualties(
     begins = int(history.events.person.max(initial=0)) + 1
     scene = int(history.events.scene.max(initial=0)) + 1 + np.arange(count)
     none = np.zeros(count, dtype=bool)
+    home = draw_homes(parameters, places, places.population, place, history.levels, rng)
+    if injection.shape is Shape.HOUSEHOLD:
+        # They live together, but for those whose home is elsewhere or unknown.
+        near = (home >= 0) & (places.area_of[np.maximum(home, 0)] == places.area_of[place])
+        home = np.where(near, place, home)
     people = People(
         minute=minute,
         person=begins + np.arange(count),
         scene=np.full(count, scene[0]) if injection.shape is Shape.HOUSEHOLD else scene,
         place=place,
-        home=draw_homes(parameters, places, places.population, place, history.levels, rng),
+        home=home,
         profile=np.zeros(count, dtype=np.int64),
         pattern=np.zeros(count, dtype=np.int64),
         prison=none,

@@ -110,6 +110,16 @@ def test_residence_is_elsewhere_for_the_share_that_the_history_drew(
     assert abs(elsewhere - year.levels.elsewhere) < 0.04
 
 
+def test_most_of_a_household_live_where_they_are_harmed(year: History, injector: Injector) -> None:
+    after, truth = injector.inject(
+        year, Injection(CANNABINOID, Shape.HOUSEHOLD, 400, 14), 100, np.random.default_rng(4)
+    )
+    events = _added(year, after).events
+    at_home = np.mean(np.isin(events.home, list(truth.fine)))
+    assert 0.6 < at_home < 0.95
+    assert len(np.unique(events.scene)) == 1
+
+
 def test_samples_come_before_the_first_casualty_and_name_a_nitazene(
     year: History, injector: Injector
 ) -> None:
