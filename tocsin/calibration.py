@@ -33,7 +33,7 @@ from streams.simulation.history import History, draw_history
 from streams.simulation.observing import observations
 from streams.simulation.parameters import KENT_AND_MEDWAY
 from streams.simulation.places import KENT_HOSPITALS, places_from
-from tocsin.learnt import Learnt
+from tocsin.learnt import Learnt, with_never_learnt
 from tocsin.progress import progress as show_progress
 
 KENT = Jurisdiction("kent-and-medway")
@@ -96,7 +96,12 @@ def calibrate_kent(plan: Plan, *, budget: Budget | None = None, progress: Progre
             played.append(one)
             tell(0.3 + 0.7 * number / plan.count_histories)
     counts = learn(played, budget=spend_whole(chosen, tripwires), seed=plan.seed, note=note)
-    return Learnt(jurisdiction=KENT, counts=counts, tripwires=tripwires, fingerprint=fingerprint())
+    return Learnt(
+        jurisdiction=KENT,
+        counts=with_never_learnt(counts),
+        tripwires=tripwires,
+        fingerprint=fingerprint(),
+    )
 
 
 def fingerprint() -> str:

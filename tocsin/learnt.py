@@ -11,12 +11,29 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from detectors.budget import AREA_COUNTS, FamilyThresholds, Thresholds
+from detectors.budget import (
+    AREA_COUNTS,
+    FUSION,
+    MULTIVARIATE,
+    NOVELTY,
+    SLOW_ONSET,
+    FamilyThresholds,
+    Thresholds,
+)
 from detectors.tripwire_thresholds import TripwireThresholds
 from schemas.vocabulary import Jurisdiction, Tier
 
-UNCALIBRATED_REVIEW_SCORE = 6.0
-"""-log10 of the p-value from which counts of an uncalibrated jurisdiction ask for a review: rare under any level."""
+NEVER_LEARNT = {MULTIVARIATE: FamilyThresholds(scores={Tier.RECORD: 1.0})}
+"""Families that ask nothing of anybody, so that nothing need be learnt: what they note is kept for the file."""
+
+UNCALIBRATED = {
+    AREA_COUNTS: FamilyThresholds(scores={Tier.RECORD: 4.0, Tier.REVIEW: 6.0}),
+    FUSION: FamilyThresholds(scores={Tier.RECORD: 2.0, Tier.REVIEW: 4.0}),
+    NOVELTY: FamilyThresholds(scores={Tier.RECORD: 1.0, Tier.REVIEW: 2.0}),
+    SLOW_ONSET: FamilyThresholds(scores={Tier.RECORD: 3.0, Tier.REVIEW: 4.0}),
+    **NEVER_LEARNT,
+}
+"""What holds where nothing was learnt: scores that are rare under any level, and never a page on counts alone."""
 
 
 class Learnt(BaseModel):
@@ -38,6 +55,11 @@ class Learnt(BaseModel):
     def is_calibrated(self) -> bool:
         """Whether it was learnt from null histories, and not merely stated."""
         return self.counts.years > 0
+
+
+def with_never_learnt(thresholds: Thresholds) -> Thresholds:
+    """Return learnt thresholds with those that are only stated."""
+    return thresholds.model_copy(update={"families": {**thresholds.families, **NEVER_LEARNT}})
 
 
 class ThresholdsError(ValueError):
@@ -67,11 +89,10 @@ def learnt_for(jurisdiction: Jurisdiction, path: Path | None) -> Learnt:
 
 def uncalibrated(jurisdiction: Jurisdiction) -> Learnt:
     """Return what holds where nothing was learnt: no page on counts alone."""
-    family = FamilyThresholds(scores={Tier.RECORD: 4.0, Tier.REVIEW: UNCALIBRATED_REVIEW_SCORE})
     note = "Stated, not learnt: counts alone do not page until this jurisdiction is calibrated."
     return Learnt(
         jurisdiction=jurisdiction,
-        counts=Thresholds(model_version="stated", families={AREA_COUNTS: family}, note=note),
+        counts=Thresholds(model_version="stated", families=UNCALIBRATED, note=note),
         tripwires=TripwireThresholds(note=note),
     )
 

@@ -42,7 +42,7 @@ from streams.simulation.rates import FittedRates, simulate_from_rates
 from tocsin import report
 from tocsin.calibration import COUNTED_DAYS, TRAINING_DAYS, setup_of, workers
 from tocsin.clocks import VirtualClock
-from tocsin.learnt import Learnt, uncalibrated
+from tocsin.learnt import Learnt, uncalibrated, with_never_learnt
 from tocsin.logging import configure_logging
 from tocsin.playing import Arrival, Player
 from tocsin.progress import progress
@@ -280,7 +280,8 @@ def learn_from(
             played.append(one)
             tell(number)
     note = f"Learnt from {count} simulated histories of {_YEARS_EACH:.1f} years with the habits of {told}."
-    return stated.model_copy(update={"counts": learn(played, budget=budget, seed=seed, note=note)})
+    counts = with_never_learnt(learn(played, budget=budget, seed=seed, note=note))
+    return stated.model_copy(update={"counts": counts})
 
 
 FEWEST_TO_LEARN_FROM = 30
