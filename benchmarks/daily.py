@@ -1,10 +1,11 @@
 """D16: sixteen daily syndromic signals with one outbreak in their last 343 days (Noufaily et al. 2019).
 
-The product's own baseline, fitted every week from the past alone with its guard, and its windows of 1 to 14 days at one
-nominal level for every signal (``detectors/daily.py``). The series are the authors' generator's, from the project's
-shared data; beside them stand series of our own (``benchmarks/daily_series.py``) of three more seeds. By day: false alarms
-over days without outbreak, alarms over outbreak days; an outbreak is found if any of its days has an alarm; the delay
-is of those found; timeliness is delay over length, 1 if missed (Noufaily et al. 2019, Bioinformatics 35:3110, section 2.4).
+The product's own baseline, fitted every week from the past alone with its guard, and its windows of 1 to 14 days at
+one nominal level for every signal (``detectors/daily.py``). The series are the authors' generator's, from the project's
+shared data; beside them stand series of our own (``benchmarks/daily_series.py``) of three more seeds. By day: false
+alarms over days without outbreak, alarms over outbreak days; an outbreak is found if any of its days has an alarm; the
+delay is of those found; timeliness is delay over length, 1 if missed (Noufaily et al. 2019, Bioinformatics 35:3110,
+section 2.4).
 """
 
 from collections.abc import Collection, Iterator, Sequence
