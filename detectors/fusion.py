@@ -20,6 +20,7 @@ from detectors.fusion_words import sentence_for
 from detectors.sightings import FEEDS
 from detectors.terrain import Terrain
 from schemas.clock import start_of_day
+from schemas.geography import AreaCode
 from schemas.signals import FeedEvidence, Signal
 from schemas.vocabulary import Tier
 
@@ -77,6 +78,15 @@ class Fusion:
             for telling in self.tellings(look)
         ]
 
+    def _places(self, telling: Telling) -> tuple[AreaCode, ...]:
+        """Return the small areas of a circle, sorted; none for a zone of whole detection areas."""
+        if telling.centre < 0:
+            return ()
+        fine = self.ground.terrain.fine
+        return tuple(
+            sorted(fine[index] for index in self.ground.circles.near[telling.centre, : telling.n_fine])
+        )
+
     def _signal(self, look: Look, telling: Telling) -> Signal | None:
         tier = look.thresholds.disposition(self.family, telling.score)
         if tier is None:
@@ -103,6 +113,7 @@ class Fusion:
             family=self.family,
             key=f"{profile.name}:{telling.main}",
             areas=telling.codes,
+            places=self._places(telling),
             window_start=look.today - timedelta(days=telling.window_days - 1),
             window_end=look.today,
             feeds=tuple(
