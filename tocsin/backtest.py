@@ -203,6 +203,7 @@ def _pages(at_budgets: Sequence[tuple[AtBudget, AtTier]], names: dict[AreaCode, 
             "expected": round(told.expected, 4),
             "sentence": told.sentence,
             "labels": list(episode.labels),
+            "later_labels": list(episode.later_labels),
         }
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from detectors.budget import Budget, Thresholds
-from detectors.scoring import LOWEST_SCORE
 from schemas.vocabulary import Tier
 from tocsin.calibration import spend_whole
 from tocsin.learnt import Learnt
@@ -74,9 +73,8 @@ def everything(thresholds: Thresholds, budgets: Iterable[AtBudget]) -> Threshold
     wanted = list(budgets)
     families = {}
     for name, family in thresholds.families.items():
-        lowest = min(
-            (score for budget in wanted for score in budget.scores.get(name, {}).values()),
-            default=LOWEST_SCORE,
-        )
-        families[name] = family.model_copy(update={"scores": {Tier.PAGE: lowest}})
+        scores = [score for budget in wanted for score in budget.scores.get(name, {}).values()]
+        # A family that neither pages nor asks for a review at any budget says nothing here.
+        if scores:
+            families[name] = family.model_copy(update={"scores": {Tier.PAGE: min(scores)}})
     return thresholds.model_copy(update={"families": families})

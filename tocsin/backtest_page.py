@@ -125,7 +125,7 @@ def page_rows(content: Mapping[str, Any]) -> Iterator[Sequence[object]]:
             one["observed"],
             expected_words(one["expected"]),
             ", ".join(one["families"]),
-            ", ".join(one["labels"]) or "unlabelled",
+            ", ".join(one["labels"] or ["unlabelled", *(f"later: {name}" for name in one["later_labels"])]),
         )
 
 

@@ -1,8 +1,9 @@
 """What a budget would have paged, and how that compares with labelled outbreaks: figures, without a database or a page.
 
 Pages are counted as the budget counts them: findings that overlap in area and class, at most 14 days apart, are one
-episode (``schemas/overlap.py``). An episode is *labelled* if a finding in it shares a place, a class and a day with a
-labelled outbreak. What is not labelled is not proved false.
+episode (``schemas/overlap.py``). An episode is *labelled* if what it told on its first day, when the page went out,
+shares a place, a class and a day with a labelled outbreak; one that only runs into an outbreak later is not. What is not
+labelled is not proved false.
 """
 
 from collections import defaultdict
@@ -26,7 +27,9 @@ class Episode:
     findings: tuple[Finding, ...]
     """In the order of their days."""
     labels: tuple[str, ...]
-    """The names of the outbreaks that they are about."""
+    """The names of the outbreaks that the findings of its first day are about."""
+    later_labels: tuple[str, ...] = ()
+    """Those that it ran into afterwards."""
 
     @property
     def day(self) -> date:
@@ -126,12 +129,17 @@ def _episodes(findings: Sequence[Finding], labels: Sequence[Label], root: AreaCo
     for index, one in enumerate(ordered):
         groups[top(index)].append(one)
     for members in sorted(groups.values(), key=lambda group: (group[0].day, group[0].detector, group[0].key)):
-        names = tuple(
-            label.name
-            for label in labels
-            if any(label.is_about(one.areas, one.days, one.substance_class, root) for one in members)
-        )
-        yield Episode(tuple(members), names)
+        first = _about([one for one in members if one.day == members[0].day], labels, root)
+        since = [name for name in _about(members, labels, root) if name not in first]
+        yield Episode(tuple(members), tuple(first), tuple(since))
+
+
+def _about(findings: Sequence[Finding], labels: Sequence[Label], root: AreaCode) -> list[str]:
+    return [
+        label.name
+        for label in labels
+        if any(label.is_about(one.areas, one.days, one.substance_class, root) for one in findings)
+    ]
 
 
 def _same(one: Finding, other: Finding, root: AreaCode) -> bool:

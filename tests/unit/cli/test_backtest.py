@@ -120,6 +120,7 @@ def test_what_was_only_stated_pages_at_no_budget_and_everything_is_told_at_the_l
         families={
             AREA_COUNTS: FamilyThresholds(scores={Tier.PAGE: 4.0}, curve=curve, page_curve=curve),
             "novelty": FamilyThresholds(scores={Tier.REVIEW: 6.0}),
+            "multivariate": FamilyThresholds(scores={Tier.RECORD: 1.0}),
         },
     )
     learnt = uncalibrated(KENT).model_copy(update={"counts": thresholds})
@@ -127,7 +128,8 @@ def test_what_was_only_stated_pages_at_no_budget_and_everything_is_told_at_the_l
     assert budgets[0].tier("novelty", 99.0, Tier.PAGE) is Tier.REVIEW
     assert budgets[0].tier("nobody", 99.0, Tier.PAGE) is None
     loose = everything(thresholds, budgets)
-    for name in thresholds.families:
+    assert "multivariate" not in loose.families, "what asks nothing of anybody is not played"
+    for name in (AREA_COUNTS, "novelty"):
         lowest = min(score for one in budgets for score in one.scores[name].values())
         assert loose.families[name].scores == {Tier.PAGE: lowest}
 
@@ -168,13 +170,22 @@ def test_alarms_of_one_wave_are_one_page_and_alarms_far_apart_are_two() -> None:
     assert len(scored([*findings, elsewhere, everywhere], AT_FOUR, Tier.PAGE, [], ROOT).episodes) == 1
 
 
+def test_an_incident_that_ran_into_an_outbreak_was_no_page_about_it() -> None:
+    label = Label("later", date(2018, 1, 10), date(2018, 1, 12), (AreaCode(THANET),), SubstanceClass.ANY)
+    found = scored([finding(0), finding(10)], AT_FOUR, Tier.PAGE, [label], ROOT)
+    (episode,) = found.episodes
+    assert (episode.labels, episode.later_labels) == ((), ("later",))
+    assert found.unlabelled == (episode,)
+    assert found.detections[0].delay_days == 1
+
+
 def test_the_first_page_about_a_label_tells_its_delay() -> None:
     about = [finding(2), finding(5, score=3.5), finding(6, score=4.5), finding(7)]
     pages = scored(about, AT_FOUR, Tier.PAGE, [LABEL], ROOT)
     assert (pages.detections[0].found, pages.detections[0].delay_days) == (date(2018, 1, 7), 3)
     reviews = scored(about, AT_FOUR, Tier.REVIEW, [LABEL], ROOT)
     assert reviews.detections[0].delay_days == 2
-    assert pages.unlabelled == ()
+    assert scored(about[1:], AT_FOUR, Tier.PAGE, [LABEL], ROOT).unlabelled == ()
 
 
 @pytest.mark.parametrize(
