@@ -189,7 +189,7 @@ PROFILES: tuple[Profile, ...] = (
     Profile(
         "stimulant",
         "a stimulant or dissociative cluster",
-        0.08,
+        0.10,
         {
             Feed.SUSPECTED_DEATHS: 0.03,
             Feed.AMBULANCE_NALOXONE: 0.03,
@@ -200,26 +200,11 @@ PROFILES: tuple[Profile, ...] = (
         {Group.STIMULANT: 0.9, Group.POTENT: 0.1},
         _C.STIMULANT,
     ),
-    # GHB, pregabalin, alcohol with either: unconscious, now and then given naloxone to no effect.
-    Profile(
-        "depressant",
-        "a cluster of another depressant",
-        0.06,
-        {
-            Feed.SUSPECTED_DEATHS: 0.03,
-            Feed.AMBULANCE_NALOXONE: 0.1,
-            Feed.ED_PRESENTATIONS: 0.85,
-            Feed.DRUG_CHECKING: 0.03,
-        },
-        {Group.DEPRESSANT: 0.9, Group.OPIOID: 0.05, Group.STIMULANT: 0.05},
-        {Group.DEPRESSANT: 0.9, Group.POTENT: 0.1},
-        _C.OTHER_DEPRESSANT,
-    ),
     # What no profile foresees: people in several feeds, or in one alone, with names as usual there.
     Profile(
         "unspecific",
         "harm of no particular kind",
-        0.08,
+        0.12,
         {Feed.SUSPECTED_DEATHS: 0.05, Feed.AMBULANCE_NALOXONE: 0.4, Feed.ED_PRESENTATIONS: 0.7},
         None,
         None,

@@ -8,10 +8,11 @@ no random number, nothing changed that was handed in.
 first useful age is m, and a day's expected count is multiplied by the completeness of its age.
 
 **Score** = log10 of the likelihood ratio of the best profile and number of people (``detectors/fusion_kernels.py``), plus
-the log10 of three priors: the profile's; the zone's, its share of the population; the window's, w / 28. There are about
-1 / a places of share a and 28 / w windows of length w in four weeks, so each size of place and each length of window
-gets the same part of the false alarms (a Bayesian scan: Neill and Cooper 2010, Mach. Learn. 79:261, section 3; on the
-log scale it is the penalty of Walther 2010, Ann. Statist. 38:1010).
+the log10 of three priors (a Bayesian scan: Neill and Cooper 2010, Mach. Learn. 79:261, section 3): the profile's; the
+window's, w / 28, as four weeks hold about 28 / w windows of length w; and the zone's. A circle's is its share a of the
+population, as there are about 1 / a places of that size, so that every octave of sizes has the same part (on the log
+scale the penalty of Walther 2010, Ann. Statist. 38:1010). Detection areas, areas with their neighbours and the whole
+have the stated parts of ``LIKELY`` beside the octaves of circles: they are one scale each, and far fewer.
 """
 
 from collections.abc import Mapping
@@ -54,6 +55,10 @@ Flags = NDArray[np.bool_]
 LOWEST_FUSION = 0.0
 """Scores below it are not kept: chance gives a county one every few days."""
 
+LIKELY: Mapping[str, float] = {"circle": 0.45, "area": 0.3, "around": 0.15, "all": 0.1}
+"""What kind of place a cluster has, before anything is seen: our assumption. Divided among the zones of a kind, single
+areas by their population; among circles evenly over the octaves of their sizes."""
+
 _COMPLETENESS_EVENTS = 50.0
 """How many events a completeness law is taken to rest on, as in ``detectors/scoring.py``."""
 
@@ -75,8 +80,8 @@ class Ground:
     zones: Zones
     member: Flags
     """Shape (n_zones, n_areas)."""
-    population: FloatArray
-    """Of each zone, as a part of the jurisdiction's."""
+    log_prior: FloatArray
+    """Of each zone, relative to the octave of circles that has all the people."""
 
     @classmethod
     def of(cls, terrain: Terrain) -> "Ground":
@@ -93,8 +98,18 @@ class Ground:
         held = np.bincount(terrain.area_of, weights=circles.population, minlength=len(terrain.areas))
         # An area without any small one would count for nobody: give it an equal part.
         held = np.where(held > 0, held, 1.0 / max(len(terrain.areas), 1))
-        population = np.where(whole, 1.0, member @ (held / max(held.sum(), 1e-300)))
-        return cls(terrain, circles, zones, member, population)
+        held /= max(float(held.sum()), 1e-300)
+        kinds = np.array([zone.kind.value for zone in zones.zones])
+        likely = np.array([LIKELY[kind] / np.count_nonzero(kinds == kind) for kind in kinds])
+        single = kinds == ZoneKind.AREA.value
+        likely[single] = LIKELY["area"] * (member[single] @ held)
+        an_octave = LIKELY["circle"] / _octaves(circles)
+        return cls(terrain, circles, zones, member, np.log(likely / an_octave))
+
+
+def _octaves(circles: Circles) -> float:
+    """How many times the size of circles doubles from one small area to the largest; at least once."""
+    return max(float(np.log2(max(int(circles.size.max(initial=1)), 1))), 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +343,7 @@ class Search:
             counts.cumsum(axis=1),
             share,
             error,
-            np.log(self._ground.population),
+            self._ground.log_prior,
             counts.sum(axis=2),
             self._total,
             self._total_error,
