@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from detectors.budget import AREA_COUNTS
-from detectors.tripwire_thresholds import CONCURRENT, SCENE
+from detectors.budget import AREA_COUNTS, FUSION, Budget
+from detectors.tripwire_thresholds import CONCURRENT, SCENE, WATCH_LIST
 from schemas.vocabulary import Jurisdiction, Tier
 from tocsin.calibration import fingerprint
 from tocsin.learnt import ThresholdsError, learnt_for
@@ -21,21 +21,25 @@ def test_the_shipped_thresholds_were_learnt_by_this_very_model() -> None:
 def test_the_whole_page_budget_is_spent_and_no_more() -> None:
     learnt = learnt_for(KENT, None)
     tripwires = learnt.tripwires
-    spent = learnt.counts.families[AREA_COUNTS].learnt[Tier.PAGE].realised_per_year
+    families = [one for one in learnt.counts.families.values() if Tier.PAGE in one.learnt]
+    assert len(families) == 2, "counts of areas, and fusion"
+    spent = sum(one.learnt[Tier.PAGE].realised_per_year for one in families)
     spent += tripwires.base_rate(SCENE).per_year(tripwires.scene_page)
     spent += tripwires.base_rate(CONCURRENT).per_year(tripwires.concurrent_page)
-    spent += 0.5  # the watch list's share, which it may spend whole
+    spent += Budget().episodes_per_year(WATCH_LIST, Tier.PAGE)  # which it may spend whole
     assert spent == pytest.approx(4.0, rel=0.1)
 
 
-def test_a_page_needs_a_higher_score_than_a_review_and_a_review_than_a_record() -> None:
-    scores = learnt_for(KENT, None).counts.families[AREA_COUNTS].scores
+@pytest.mark.parametrize("family", [AREA_COUNTS, FUSION])
+def test_a_page_needs_a_higher_score_than_a_review_and_a_review_than_a_record(family: str) -> None:
+    scores = learnt_for(KENT, None).counts.families[family].scores
     assert scores[Tier.PAGE] > scores[Tier.REVIEW] > scores[Tier.RECORD]
 
 
 def test_nothing_that_rests_on_counts_alone_pages_where_nobody_calibrated() -> None:
     stated = learnt_for(Jurisdiction("elsewhere"), None)
     assert not stated.is_calibrated
+    assert all(stated.counts.disposition(family, 100.0) is not Tier.PAGE for family in stated.counts.families)
     assert stated.counts.disposition(AREA_COUNTS, 100.0) is Tier.REVIEW
 
 
