@@ -10,7 +10,7 @@ and are built from runs of consecutive weeks; the few weeks that are weighted do
 answers carry of the last iteration (working weights one step behind the mean) is carried here too.
 """
 
-# ruff: noqa: FBT001, FBT003, PLR0913, PLR0912, C901 (kernels take everything, their scratch too, by position)
+# ruff: noqa: FBT001, FBT003, PLR0913, PLR0917, PLR0915, C901 (kernels take everything, their scratch too, by position)
 
 import math
 

@@ -22,7 +22,7 @@ def reference_lags(b: int, w: int, past_weeks_not_included: int) -> NDArray[np.i
     return np.arange(b * YEAR + w, past_weeks_not_included, -1, dtype=np.int64)
 
 
-def seasonal_groups(b: int, w: int, n_periods: int, past_weeks_not_included: int) -> NDArray[np.int64]:
+def seasonal_groups(lags: NDArray[np.int64], w: int, n_periods: int) -> NDArray[np.int64]:
     """Return the seasonal group of each reference week.
 
     Group 0 is the 2w + 1 weeks around the same week of each year; the others share the rest of the year in order of
@@ -35,10 +35,9 @@ def seasonal_groups(b: int, w: int, n_periods: int, past_weeks_not_included: int
 
     Examples
     --------
-    >>> seasonal_groups(5, 3, 10, 26)[:14]
+    >>> seasonal_groups(reference_lags(5, 3, 26), 3, 10)[:14]
     array([0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2])
     """
-    lags = reference_lags(b, w, past_weeks_not_included)
     around = 2 * w + 1
     rest = YEAR - around
     if n_periods < 2 or rest < 1 or rest % (n_periods - 1):  # noqa: PLR2004 (two groups are the fewest)
@@ -46,7 +45,7 @@ def seasonal_groups(b: int, w: int, n_periods: int, past_weeks_not_included: int
             f"n_periods is {n_periods} but must be at least 2 and divide the {rest} weeks outside the window "
             f"of w = {w} equally among n_periods - 1 groups"
         )
-    position = (b * YEAR + w - lags) % YEAR
+    position = (lags[0] - lags) % YEAR
     return np.where(position < around, 0, 1 + (position - around) // (rest // (n_periods - 1)))
 
 
