@@ -21,8 +21,8 @@ from schemas.vocabulary import Feed
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-WINDOWS: tuple[int, ...] = (*range(1, 15), 21, 28)
-"""Nominal lengths of fusion's windows, in days."""
+WINDOWS: tuple[int, ...] = (1, 2, 3, 4, 5, 7, 10, 14, 20, 28)
+"""Nominal lengths of fusion's windows, in days: about two to each doubling, so that no length is tried more often."""
 
 GUARD_DAYS = 21
 """The last days teach nothing, so that a running cluster does not become usual (as for the baseline)."""
