@@ -124,7 +124,7 @@ def farrington_flexible(  # noqa: PLR0913 (the settings of the literature, each 
     >>> counts[0, -1] = 25
     >>> found = farrington_flexible(counts, [298, 299])
     >>> found.alarm.tolist(), found.upper.tolist()
-    ([[False, True]], [[12.0, 12.0]])
+    ([[False, True]], [[12.0, 13.0]])
     """
     lags = _lags(mode, b, w, past_weeks_not_included, weeks)
     if not 0.0 < alpha < 0.5 or not weights_threshold > 0.0:  # noqa: PLR2004 (a test's level)

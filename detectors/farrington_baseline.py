@@ -11,7 +11,7 @@ the reference weeks by penalised quasi-likelihood. Three things are unlike the p
 * The inverse information goes with the answer: what is not known about the mean widens the predictive law.
 """
 
-# ruff: noqa: C901 (kernels take everything, their scratch too, by position)
+# ruff: noqa: C901, PLR0912, PLR0915 (a kernel is one loop on purpose)
 
 import math
 
