@@ -14,7 +14,7 @@ from tocsin.logging import configure_logging
 NAMES = (
     *("ingest", "latency", "acknowledge", "detection", "replay", "pages"),
     *("farrington_speed", "parity", "weekly", "daily", "nowcast"),
-    *("known_answers", "scan_speed", "space_time", "kent", "kent_speed", "novelty"),
+    *("known_answers", "scan_speed", "space_time", "kent", "kent_speed", "novelty", "scenarios"),
 )
 
 Measure = Callable[[int, int | None], tuple[Sequence[Figure], str]]
