@@ -93,7 +93,7 @@ def outcome_of(
 
 def of_place(item: Telling, staged: Staged, areas: int) -> bool:
     """Whether a signal is of a scenario's place and time."""
-    return bool(item.areas & areas) and item.day - item.window_days < staged.last_day + 1
+    return bool(item.areas & areas) and item.day - item.window_days + 1 <= staged.last_day
 
 
 def tells(other: Telling, item: Telling) -> bool:
