@@ -51,7 +51,7 @@ def measure(seed: int, runs: int | None) -> tuple[Sequence[Figure], str]:
     if not known_data.present():
         return [], f"{known_data.FOLDER.parent.name}/{known_data.FOLDER.name} is not beside the checkout."
     rng = np.random.default_rng(seed)
-    figures = [*_clusters(rng), _fever(rng), *_power(rng, runs or TRIALS)]
+    figures = [*clusters(rng), fever(rng), *power(rng, runs or TRIALS)]
     return figures, (
         "Circles hold at most 50 % of the population. Power: critical value from "
         f"{NULL_LOOKS:,} null replicates, {runs or TRIALS:,} trials of each hot spot."
@@ -95,7 +95,8 @@ def compared(scan: Scan, places: Places, answers: Sequence[Answer]) -> list[Figu
     return figures
 
 
-def _clusters(rng: np.random.Generator) -> list[Figure]:
+def clusters(rng: np.random.Generator) -> list[Figure]:
+    """Return a figure for every published cluster."""
     east, pennsylvania, new_york = known_data.north_east(), known_data.pennsylvania(), known_data.new_york()
     flat = Places(
         new_york.names,
@@ -151,7 +152,8 @@ def _clusters(rng: np.random.Generator) -> list[Figure]:
     ]
 
 
-def _fever(rng: np.random.Generator) -> Figure:
+def fever(rng: np.random.Generator) -> Figure:
+    """Return the p-value of the best space-time cluster of fever, which is no cluster."""
     places, counts = known_data.new_york_fever()
     scan = space_time_scan(
         counts,
@@ -174,7 +176,8 @@ def _fever(rng: np.random.Generator) -> Figure:
     )
 
 
-def _power(rng: np.random.Generator, trials: int) -> list[Figure]:
+def power(rng: np.random.Generator, trials: int) -> list[Figure]:
+    """Return the power at each published hot spot, and the false alarms beside it."""
     east = known_data.north_east()
     circles = neighbour_order(east.coordinates, population=east.population, max_population_fraction=0.5)
     everyone = neighbour_order(east.coordinates)
