@@ -61,7 +61,8 @@ def measure(seed: int, runs: int | None) -> tuple[Sequence[Figure], str]:
         "what the same history told there and then without the scenario, and pages of other places and times. Left "
         "out: annotations, banners and routes of the screen; the incident workflow (whether it pages again, and "
         "closing by withdrawal: here the next look without the records); an update of a known death (the backfill's "
-        "deaths are new); the silence of a feed as a signal (feeds only fall silent in the quiet years)."
+        "deaths are new); the silence of a feed as a signal (feeds only fall silent in the quiet years); unusual "
+        "combinations of counts, which are only kept for the file."
     )
     if missing:
         note += f" Not learnt, and so silent at the thresholds in force: {', '.join(missing)}."
@@ -110,14 +111,13 @@ def _row(scenario: Scenario, outcomes: Sequence[Outcome]) -> Figure:
     told = [one for one in outcomes if one.tier is not None]
     when = ""
     if told:
-        kinds = Counter(one.kind for one in told)
-        kind, often = min(kinds.items(), key=lambda item: (-item[1], item[0]))
+        kind, family = (_most_often([getattr(one, name) for one in told]) for name in ("kind", "family"))
         when = "".join(
             f"; {tier.value} after {_days([one.delays[tier] for one in told if tier in one.delays])}"
             for tier in (Tier.PAGE, Tier.REVIEW)
             if any(tier in one.delays for one in told)
         )
-        when += f"; most often told as {kind} ({often} of {len(told)})"
+        when += f"; most often told as {kind}, by {family}"
     if outcomes[0].days > LONG_DAYS:
         pages, usual = (
             np.mean([getattr(one, name) for one in outcomes]) for name in ("pages", "pages_without")
@@ -135,6 +135,11 @@ def _row(scenario: Scenario, outcomes: Sequence[Outcome]) -> Figure:
             f"pages elsewhere {sum(one.elsewhere for one in outcomes) / years:.1f} a year"
         ),
     )
+
+
+def _most_often(words: Sequence[str]) -> str:
+    word, often = min(Counter(words).items(), key=lambda item: (-item[1], item[0]))
+    return f"{word} ({often} of {len(words)})"
 
 
 def _days(values: Sequence[int]) -> str:

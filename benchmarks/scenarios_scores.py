@@ -81,6 +81,7 @@ def outcome_of(
             if best is not None and score <= best
         },
         kind="" if start is None else start.event_type,
+        family="" if start is None else start.family,
         families=frozenset(item.family for item in loud),
         firsts=sum(item.event_type.startswith(FIRST_FIND) for item in loud),
         chance=None if chance is None else TIERS[chance],

@@ -24,6 +24,8 @@ class Outcome:
     """Days from the first casualty (or sample) to the first signal of its own of each tier, or of more."""
     kind: str
     """What the first signal of that tier says that it is."""
+    family: str
+    """Whose signal that is."""
     families: frozenset[str]
     """Of everything that is its own and at least a review."""
     pages: int

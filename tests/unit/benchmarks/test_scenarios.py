@@ -177,6 +177,7 @@ def _outcome(tier: Tier | None) -> Outcome:
         tier=tier,
         delays={one: 1 for one in Tier if one.rank <= score},
         kind="opioid",
+        family="area_counts",
         families=frozenset({"area_counts"}),
         pages=0,
         pages_without=0,
