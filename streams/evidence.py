@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, select
 
 from schemas.events import Status
 from schemas.overlap import classes_overlap
@@ -16,6 +16,7 @@ from schemas.substances import SubstanceClass
 from schemas.tables.events import event_version
 from schemas.vocabulary import Delivery, Feed, Stratum, Tier
 from streams.profile import JurisdictionProfile
+from streams.versions import known_at
 
 EVENT = event_version.c
 MOST_EVIDENCE = 200
@@ -32,9 +33,14 @@ class _Found:
     confirmed: bool
 
 
-def complete(connection: Connection, profile: JurisdictionProfile, signal: Signal) -> Signal:
-    """Return the signal with its evidence; one that rests on bulk-loaded records is a review at most."""
-    found = _events_behind(connection, profile, signal)
+def complete(
+    connection: Connection, profile: JurisdictionProfile, signal: Signal, *, as_of: datetime | None = None
+) -> Signal:
+    """Return the signal with its evidence; one that rests on bulk-loaded records is a review at most.
+
+    The evidence is what stands now or, for whoever looks back, what stood at ``as_of``.
+    """
+    found = _events_behind(connection, profile, signal, as_of)
     live = sum(item.delivery == Delivery.LIVE.value for item in found)
     is_news = live >= _NEWS_SHARE * len(found)
     changes: dict[str, object] = {
@@ -49,7 +55,10 @@ def complete(connection: Connection, profile: JurisdictionProfile, signal: Signa
     return signal.model_copy(update=changes)
 
 
-def _events_behind(connection: Connection, profile: JurisdictionProfile, signal: Signal) -> list[_Found]:
+def _events_behind(
+    connection: Connection, profile: JurisdictionProfile, signal: Signal, as_of: datetime | None
+) -> list[_Found]:
+    stands = and_(EVENT.superseded_at.is_(None), EVENT.status != Status.RETRACTED.value)
     statement = select(
         EVENT.identity, EVENT.feed, EVENT.classes, EVENT.occurred_at, EVENT.delivery, EVENT.body
     ).where(
@@ -59,8 +68,7 @@ def _events_behind(connection: Connection, profile: JurisdictionProfile, signal:
         EVENT.day >= signal.window_start,
         EVENT.day <= signal.window_end,
         EVENT.feed.in_([item.feed.value for item in signal.feeds]),
-        EVENT.superseded_at.is_(None),
-        EVENT.status != Status.RETRACTED.value,
+        stands if as_of is None else known_at(as_of),
     )
     if signal.places:
         statement = statement.where(EVENT.area.in_(signal.places))

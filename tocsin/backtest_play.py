@@ -113,7 +113,8 @@ def look_again(
             look = back.look(connection, fitted, thresholds, today=today, as_of=as_of)
             for detector in detectors:
                 found += [
-                    _finding(today, complete(connection, profile, signal)) for signal in detector.detect(look)
+                    _finding(today, complete(connection, profile, signal, as_of=as_of))
+                    for signal in detector.detect(look)
                 ]
         if progress is not None:
             progress(number + 1)
