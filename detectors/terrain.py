@@ -25,7 +25,7 @@ class Terrain:
     areas : tuple of AreaCode
         The detection areas, sorted: the columns of a count cube but its last.
     fine : tuple of AreaCode
-        The smallest areas that have a position, sorted; the detection areas themselves where there is nothing smaller.
+        The smallest areas that have a position, sorted; the detection areas themselves where nothing smaller has one.
     area_of : ndarray of int32, shape (n_fine,)
         Index into ``areas``.
     position_km : ndarray of float64, shape (n_fine, 2)
@@ -49,15 +49,22 @@ def terrain_of(geography: Geography) -> Terrain:
     """Return the terrain of a geography.
 
     Positions are projected on the plane that touches the sphere at the jurisdiction's middle latitude (equirectangular);
-    over a county the error is far below the size of a small area.
+    over a county the error is far below the size of a small area. An area of whose parts none has a position stands for
+    them.
     """
     areas = geography.detection_areas()
     index = {code: number for number, code in enumerate(areas)}
+    positioned = [
+        code
+        for code, facts in sorted(geography.areas.items())
+        if facts.latitude is not None and facts.longitude is not None
+    ]
+    has_finer = {wider for code in positioned for wider in geography.ancestors(code)[1:]}
     fine: list[AreaCode] = []
     held_by: list[int] = []
-    for code in sorted(geography.areas):
-        above, facts = geography.detection_area_of(code), geography.areas[code]
-        if above is None or geography.children(code) or facts.latitude is None or facts.longitude is None:
+    for code in positioned:
+        above = geography.detection_area_of(code)
+        if above is None or code in has_finer:
             continue
         fine.append(code)
         held_by.append(index[above])

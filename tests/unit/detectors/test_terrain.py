@@ -117,6 +117,12 @@ def test_a_small_area_without_a_position_is_left_out() -> None:
     assert made.fine == ("A", "C")
 
 
+def test_an_area_of_whose_parts_none_has_a_position_stands_for_them() -> None:
+    made = terrain_of(county([small("A", EAST, at=None), small("B", EAST, at=None), small("C", WEST)]))
+    assert made.fine == ("C", "E")
+    assert [made.areas[held] for held in made.area_of] == [WEST, EAST]
+
+
 def test_a_county_without_any_position_has_areas_and_no_ground() -> None:
     places = [
         area("X", AreaLevel.JURISDICTION, None, at=None),
