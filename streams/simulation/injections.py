@@ -74,6 +74,12 @@ class EventType:
     no_response: float = 0.06
     three_doses: float = 0.055
 
+    def __post_init__(self) -> None:
+        if max(self.naloxone, self.ed, self.death) <= 0:
+            raise ValueError(
+                f"naloxone, ed or death of {self.name} must be above 0: no feed would see anybody"
+            )
+
 
 OPIOID = EventType(
     "opioid",
@@ -141,6 +147,11 @@ class Injection:
     days: int
     samples_before: int = 0
     """Samples of a nitazene sold as heroin, handed in within the week before the first casualty."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("people", 1), ("days", 1), ("samples_before", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} is {getattr(self, name)}; wanted {least} or more")
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.substances import SubstanceClass
 from schemas.vocabulary import Feed
 from streams.simulation.counting import counted_place
 from streams.simulation.history import CLASSES, FEEDS, History, draw_history
@@ -142,6 +143,18 @@ def test_the_same_generator_gives_the_same_outbreak(year: History, injector: Inj
 def test_an_outbreak_outside_the_history_is_refused(year: History, injector: Injector) -> None:
     with pytest.raises(ValueError, match=r"start_day is 350; wanted 7 to 306"):
         injector.inject(year, Injection(OPIOID, Shape.COUNTY, 5, 60), 350, np.random.default_rng(1))
+
+
+@pytest.mark.parametrize(("name", "value"), [("people", 0), ("days", 0), ("samples_before", -1)])
+def test_an_outbreak_of_nobody_or_of_no_days_is_refused_by_name(name: str, value: int) -> None:
+    stated = {"people": 3, "days": 3, "samples_before": 0, name: value}
+    with pytest.raises(ValueError, match=f"^{name} is {value}"):
+        Injection(OPIOID, Shape.DISTRICT, **stated)
+
+
+def test_people_whom_no_feed_would_see_are_refused() -> None:
+    with pytest.raises(ValueError, match="naloxone, ed or death of unseen"):
+        EventType("unseen", naloxone=0.0, ed=0.0, death=0.0, named={SubstanceClass.OPIATE: 1.0})
 
 
 def test_counties_differ_within_the_stated_ranges() -> None:
