@@ -124,8 +124,10 @@ def spend_whole(budget: Budget, tripwires: TripwireThresholds) -> Budget:
     """Return the budget with the pages that the tripwires leave unspent given to the families that scores decide.
 
     A tripwire moves in whole people, so it can rarely spend its share exactly; a budget that is not spent is a detector
-    deafer than people agreed to. The others share what is left in their own proportions.
+    deafer than people agreed to. The others share what is left in their own proportions. Of no pages nothing is left.
     """
+    if budget.pages_per_year <= 0:
+        return budget
     spends = {
         SCENE: tripwires.base_rate(SCENE).per_year(tripwires.scene_page),
         CONCURRENT: tripwires.base_rate(CONCURRENT).per_year(tripwires.concurrent_page),

@@ -113,6 +113,12 @@ def test_a_larger_budget_never_pages_less() -> None:
         assert scores == sorted(scores, reverse=True)
 
 
+def test_a_budget_of_no_pages_pages_nothing_and_still_asks_for_reviews() -> None:
+    found = at_budget(learnt_for(KENT, None), 0.0)
+    assert all(Tier.PAGE not in scores for scores in found.scores.values())
+    assert Tier.REVIEW in found.scores[AREA_COUNTS]
+
+
 def test_what_was_only_stated_pages_at_no_budget_and_everything_is_told_at_the_lowest_score() -> None:
     curve = RateCurve(scores=(2.0, 5.0), episodes_per_year=(50.0, 0.5), tail_rate=2.0)
     thresholds = Thresholds(
