@@ -161,8 +161,7 @@ def fit_feed(
     slope = coefficients[:, days.trend].copy()
     slope_error = np.sqrt([found[days.trend, days.trend] for found in covariances])
     coefficients[:, days.trend] = 0.0
-    # Any leap year will do: it only fixes what "an average day" means.
-    year = calendar_terms(date(2024, 1, 1), 366, frozenset(), asked.year_days)
+    year = _any_year(asked.year_days)
     scale = np.log(
         np.exp(np.clip(coefficients[:, :N_TERMS] @ year.T, SMALLEST_LOG, LARGEST_LOG)).mean(axis=1)
     )

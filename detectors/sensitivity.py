@@ -8,7 +8,7 @@ itself, so that whatever the scoring does, this says the same.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
@@ -160,17 +160,3 @@ def smallest_count(
         enough = reached(middle)
         low, high = np.where(enough, low, middle), np.where(enough, middle, high)
     return np.where(reachable, high, NO_COUNT)
-
-
-def today_of(cube: CountCube, days: int) -> CountCube:
-    """Return the last ``days`` days of a cube, with empty days before its first where it is shorter."""
-    kept = cube.recent(days)
-    missing = days - kept.n_days
-    if missing <= 0:
-        return kept
-    empty = np.zeros((kept.counts.shape[0], missing, kept.counts.shape[2]), dtype=kept.counts.dtype)
-    return replace(
-        kept,
-        first_day=kept.first_day - timedelta(days=missing),
-        counts=np.concatenate([empty, kept.counts], axis=1),
-    )

@@ -15,7 +15,6 @@ from tocsin.explaining_counts import Json
 from tocsin.explaining_words import class_words, feed_words
 from tocsin.report_pages import inline, page
 
-PICTURES = (".svg", ".png", ".html")
 _INK = "#0b0c0c"
 
 

@@ -156,13 +156,5 @@ def test_a_place_with_no_history_expects_something_everywhere(county: County) ->
     assert np.all(smallest_count(found.expected, found.size, 4.0, found.handicap[:, None, :]) >= FEWEST)
 
 
-def test_a_short_cube_is_filled_with_empty_days(county: County) -> None:
-    cube = county.cube(5)
-    longer = sensitivity.today_of(cube, 20)
-    assert (longer.n_days, longer.last_day) == (20, cube.last_day)
-    assert longer.counts.sum() == cube.counts.sum()
-    assert sensitivity.today_of(county.cube(40), 20).n_days == 20
-
-
 def test_the_example_holds() -> None:
     assert doctest.testmod(sensitivity).failed == 0
