@@ -191,6 +191,10 @@ class Thresholds(_Frozen):
     """Simulated years behind it; 0 for thresholds that were stated and not learnt."""
     seed: int | None = None
     note: str = ""
+    page_growth: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 1.0
+    """How far the families' shares of pages could grow, because their false pages merge (``detectors/spending.py``)."""
+    pages_together: Learnt | None = None
+    """Pages of all these families, merged as incidents are: the sum of their shares beside what it came to."""
 
     def disposition(self, family: str, score: float) -> Tier | None:
         """The highest tier whose threshold ``score`` reaches in ``family``; None when it reaches none.

@@ -36,6 +36,7 @@ from detectors.episodes import Alarm, alarms_of, episode_steps
 from detectors.history import CountCube, OccurrenceHistory
 from detectors.scoring import LOWEST_SCORE, score_day
 from detectors.sightings import Sightings
+from detectors.spending import growth, loudest, merged_pages
 from detectors.zones import Zones
 from schemas.vocabulary import Feed, Jurisdiction, Tier
 
@@ -159,6 +160,8 @@ class Played:
 
     years: float
     families: Mapping[str, Tally]
+    pages: Mapping[str, tuple[Alarm, ...]] = field(default_factory=dict)
+    """The strongest alarms of each family that may page: what two families tell of one cluster is one page."""
 
     @property
     def every(self) -> Steps:
@@ -216,7 +219,11 @@ def play(history: OccurrenceHistory | NullHistory, setup: Setup, progress: Progr
         if progress is not None and (elapsed % _REPORT_EVERY_DAYS == 0 or today == counts.n_days - 1):
             progress(elapsed / DAYS_A_YEAR)
     years = (counts.n_days - setup.training_days) / DAYS_A_YEAR
-    return Played(years, {family: Tally.from_alarms(found) for family, found in alarms.items()})
+    return Played(
+        years,
+        {family: Tally.from_alarms(found) for family, found in alarms.items()},
+        {family: loudest(found, years) for family, found in alarms.items()},
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +286,8 @@ def learn(
 ) -> Thresholds:
     """Find the scores at which the false episodes a year of each family equal its share of the budget.
 
+    Shares of pages grow by one common factor until the pages of all families, merged as incidents are, come to what the
+    shares say together (``detectors/spending.py``).
     The rate is read off a curve smoothed on its logarithm, so the threshold rests on more episodes than the ones just
     above it. Its standard error follows from that of the rate by the curve's slope (the delta method). A family without
     a share of the pages never pages.
@@ -297,24 +306,73 @@ def learn(
     years = sum(one.years for one in played)
     asks = {name: chosen.episodes_per_year(name, Tier.REVIEW) for name in names}
     total = sum(asks.values())
+    tallies = {name: [one.families[name] for one in played] for name in names}
+    each = [one.years for one in played]
+    factor, together = _pages_together(played, chosen, tallies)
     families = {
         name: _learn_family(
             name,
-            [one.families[name] for one in played],
-            [one.years for one in played],
+            tallies[name],
+            each,
             chosen,
+            factor,
             # Records ask nothing of anybody: families share them as they share the reviews.
             chosen.records_per_day * (asks[name] / total if total > 0 else 1.0 / len(names)),
         )
         for name in names
     }
     return Thresholds(
-        model_version=MODEL_VERSION, families=families, years=round(years, 3), seed=seed, note=note
+        model_version=MODEL_VERSION,
+        families=families,
+        years=round(years, 3),
+        seed=seed,
+        note=note,
+        page_growth=round(factor, 6),
+        pages_together=together,
     )
 
 
+def _pages_together(
+    played: Sequence[Played], budget: Budget, tallies: Mapping[str, Sequence[Tally]]
+) -> tuple[float, Learnt]:
+    """Return how far the shares of pages grow, and what the families' merged pages then are."""
+    years = sum(one.years for one in played)
+    shares = {name: budget.episodes_per_year(name, Tier.PAGE) for name in tallies}
+    curves = {
+        name: rate_curve([one.of(Tier.PAGE) for one in tallies[name]], years)
+        for name, share in shares.items()
+        if share > 0
+    }
+
+    def scores_at(factor: float) -> dict[str, float]:
+        return {name: _score_of(curve, shares[name] * factor) for name, curve in curves.items()}
+
+    pages = [one.pages for one in played]
+    wanted = sum(shares.values())
+    factor = growth(pages, years, wanted, scores_at)
+    rates = np.array(merged_pages(pages, scores_at(factor))) / np.array([one.years for one in played])
+    weights = np.array([one.years for one in played]) / years
+    rate = float((weights * rates).sum())
+    error = float(np.sqrt((weights**2 * (rates - rate) ** 2).sum() * len(played) / max(len(played) - 1, 1)))
+    return factor, Learnt(
+        nominal_per_year=round(wanted, 4),
+        realised_per_year=round(rate, 4),
+        standard_error=round(max(error, (max(rate, 1 / years) / years) ** 0.5), 4),
+        score_standard_error=0.0,
+    )
+
+
+def _score_of(curve: RateCurve, nominal: float) -> float:
+    return round(curve.score_for(min(nominal, _REACHABLE * curve.episodes_per_year[0])), 4)
+
+
 def _learn_family(
-    name: str, tallies: Sequence[Tally], years: Sequence[float], budget: Budget, records_per_day: float
+    name: str,
+    tallies: Sequence[Tally],
+    years: Sequence[float],
+    budget: Budget,
+    growth_of_pages: float,
+    records_per_day: float,
 ) -> FamilyThresholds:
     total = sum(years)
     tiers = (Tier.PAGE, Tier.REVIEW)
@@ -322,10 +380,10 @@ def _learn_family(
     scores: dict[Tier, float] = {}
     learnt: dict[Tier, Learnt] = {}
     for tier, curve in curves.items():
-        nominal = budget.episodes_per_year(name, tier)
+        nominal = budget.episodes_per_year(name, tier) * (growth_of_pages if tier is Tier.PAGE else 1.0)
         if nominal <= 0:
             continue
-        scores[tier] = round(curve.score_for(min(nominal, _REACHABLE * curve.episodes_per_year[0])), 4)
+        scores[tier] = _score_of(curve, nominal)
         learnt[tier] = _realised(tallies, years, tier, nominal, scores[tier])
     # A small page budget on quiet feeds could otherwise page what does not even ask for a review.
     if Tier.PAGE in scores:

@@ -57,7 +57,9 @@ def _scores(name: str, thresholds: Thresholds, budget: Budget) -> dict[Tier, flo
     family = thresholds.families[name]
     scores: dict[Tier, float] = {}
     for tier, curve in ((Tier.PAGE, family.page_curve or family.curve), (Tier.REVIEW, family.curve)):
-        nominal = budget.episodes_per_year(name, tier)
+        nominal = budget.episodes_per_year(name, tier) * (
+            thresholds.page_growth if tier is Tier.PAGE else 1.0
+        )
         if curve is None:
             if tier in family.scores:
                 scores[tier] = family.scores[tier]

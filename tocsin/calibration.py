@@ -207,6 +207,13 @@ def main() -> None:
                 f"{family} {tier}: nominal {one.nominal_per_year:.2f} a year, realised {one.realised_per_year:.2f} "
                 f"+- {one.standard_error:.2f}, from score {found.scores[tier]:.2f}"
             )
+    together = learnt.counts.pages_together
+    if together is not None:
+        print(  # noqa: T201
+            f"pages together, merged: nominal {together.nominal_per_year:.2f} a year, realised "
+            f"{together.realised_per_year:.2f} +- {together.standard_error:.2f}; shares grown by "
+            f"{learnt.counts.page_growth:.2f}"
+        )
     tripwires = learnt.tripwires
     print(  # noqa: T201
         f"tripwires: scene pages from {tripwires.scene_page} people, concurrent from {tripwires.concurrent_page} "

@@ -21,9 +21,9 @@ def test_the_shipped_thresholds_were_learnt_by_this_very_model() -> None:
 def test_the_whole_page_budget_is_spent_and_no_more() -> None:
     learnt = learnt_for(KENT, None)
     tripwires = learnt.tripwires
-    families = [one for one in learnt.counts.families.values() if Tier.PAGE in one.learnt]
-    assert len(families) == 2, "counts of areas, and fusion"
-    spent = sum(one.learnt[Tier.PAGE].realised_per_year for one in families)
+    together = learnt.counts.pages_together
+    assert together is not None
+    spent = together.realised_per_year
     spent += tripwires.base_rate(SCENE).per_year(tripwires.scene_page)
     spent += tripwires.base_rate(CONCURRENT).per_year(tripwires.concurrent_page)
     spent += Budget().episodes_per_year(WATCH_LIST, Tier.PAGE)  # which it may spend whole
