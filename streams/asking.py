@@ -7,7 +7,8 @@ not: the run looks with the simplest valid detector as well, and operators are t
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from queue import SimpleQueue
+from typing import TypeVar
 
 import structlog
 from pydantic import JsonValue
@@ -46,7 +47,8 @@ class Asking:
     def __init__(self, limit_seconds: float, on_failure: Callable[[str, str], None]) -> None:
         self._limit = limit_seconds
         self._on_failure = on_failure
-        self._running: dict[str, threading.Thread] = {}
+        self._worker: _Worker | None = None
+        self._stuck: dict[str, _Question] = {}
 
     def learn(
         self, detectors: Sequence[Detector], past: Past
@@ -82,34 +84,57 @@ class Asking:
         return answer
 
     def _attempt(self, name: str, compute: Callable[[], T]) -> T | Failure:
-        stuck = self._running.get(name)
-        if stuck is not None and stuck.is_alive():
+        stuck = self._stuck.get(name)
+        if stuck is not None and not stuck.answered.is_set():
             log.error("detector_still_running", detector=name)
             return Failure(name, "timeout")
-        outcome: _Outcome[T] = _Outcome(compute)
-        thread = threading.Thread(target=outcome.run, name=f"detector-{name}", daemon=True)
-        self._running[name] = thread
-        thread.start()
-        thread.join(self._limit)
-        if thread.is_alive():
+        if self._worker is None:
+            self._worker = _Worker()
+        answer: list[T] = []
+        question = _Question(lambda: answer.append(compute()))
+        self._worker.put(question)
+        if not question.answered.wait(self._limit):
             log.error("detector_timed_out", detector=name, seconds=self._limit)
+            self._worker.abandon()
+            self._worker, self._stuck[name] = None, question
             return Failure(name, "timeout")
-        if outcome.error is not None:
-            log.error("detector_failed", detector=name, error=type(outcome.error).__name__)
+        if question.error is not None:
+            log.error("detector_failed", detector=name, error=type(question.error).__name__)
             return Failure(name, "error")
-        return outcome.answer[0]
+        return answer[0]
 
 
-class _Outcome(Generic[T]):
-    """What became of a computation."""
+class _Question:
+    """One computation, and what became of it."""
 
-    def __init__(self, compute: Callable[[], T]) -> None:
+    def __init__(self, compute: Callable[[], None]) -> None:
         self._compute = compute
-        self.answer: list[T] = []
+        self.answered = threading.Event()
         self.error: Exception | None = None
 
-    def run(self) -> None:
+    def answer(self) -> None:
         try:
-            self.answer.append(self._compute())
+            self._compute()
         except Exception as error:  # noqa: BLE001 (whatever failed, the run must go on and say so)
             self.error = error
+        finally:
+            self.answered.set()
+
+
+class _Worker:
+    """A thread that answers one question after the other, until it is abandoned."""
+
+    def __init__(self) -> None:
+        self._questions: SimpleQueue[_Question | None] = SimpleQueue()
+        threading.Thread(target=self._run, name="detectors", daemon=True).start()
+
+    def put(self, question: _Question) -> None:
+        self._questions.put(question)
+
+    def abandon(self) -> None:
+        """End the thread as soon as what it computes has ended, whenever that is."""
+        self._questions.put(None)
+
+    def _run(self) -> None:
+        while (question := self._questions.get()) is not None:
+            question.answer()

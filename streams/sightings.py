@@ -6,6 +6,7 @@ only events whose day is known.
 
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -84,13 +85,15 @@ class SightingReader:
     ) -> Sightings:
         feeds = {feed.value: index for index, feed in enumerate(FEEDS)}
         zone = self._profile.zone
+        # Records come in batches, and a look is made after each: the same moments and names again and again.
+        known_on = cache(lambda moment: civil_day(moment, zone))
         table = np.array(
             [
                 (
                     (row.day - first_day).days,
-                    max((civil_day(row.known_at, zone) - first_day).days, (row.day - first_day).days),
+                    max((known_on(row.known_at) - first_day).days, (row.day - first_day).days),
                     feeds[row.feed],
-                    class_bits(SubstanceClass(name) for name in row.classes.split()),
+                    _bits_of(row.classes),
                     sold_as,
                     self._areas.get(row.detection_area, -1),
                     self._fine.get(row.area, -1),
@@ -111,3 +114,9 @@ class SightingReader:
             elif name in _CLASS_NAMES:
                 found.append(SubstanceClass(name))
         return class_bits(found)
+
+
+@cache
+def _bits_of(classes: str) -> int:
+    """Return the classes of a stored row, which are names separated by spaces, as bits."""
+    return class_bits(SubstanceClass(name) for name in classes.split())
