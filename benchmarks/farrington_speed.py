@@ -26,16 +26,17 @@ def measure(seed: int, runs: int | None) -> tuple[Sequence[Figure], str]:
     few = weekly_series(np.random.default_rng(seed), 1)
     series = weekly_series(np.random.default_rng(seed + 1), 10)
     times = 5 if runs is None else max(runs, 1)
-    evaluations = series.counts.shape[0] * series.test_weeks.size
+    evaluations = int(series.counts.shape[0] * series.test_weeks.size)
 
     def each(judge: Callable[[], Farrington]) -> float:
         judge()  # compiled outside the timing
-        taken = []
+        taken: list[float] = []
         for _ in range(times):
             before = perf_counter()
             judge()
             taken.append(perf_counter() - before)
-        return float(median(taken)) / evaluations
+        middle: float = median(taken)
+        return middle / evaluations
 
     one = each(lambda: farrington_flexible(series.counts, series.test_weeks, parallel=False))
     both = each(lambda: farrington_flexible(series.counts, series.test_weeks))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import nbinom
 
-from benchmarks.weekly_series import FIRST_TEST, SETS, Weekly
+from benchmarks.weekly_series import FIRST_TEST, Weekly
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,18 +24,17 @@ class Score:
     sensitivity: float
     f1: float
     delay: float
-    found_by_set: NDArray[np.float64]
 
 
 def score(p_value: NDArray[np.float64], series: Weekly, false_alarms: float) -> Score:
     """Judge p-values of the test weeks at the greatest level whose pooled false-alarm rate is not above the one given."""
     labelled: NDArray[np.bool_] = series.labelled[:, FIRST_TEST:]
-    quiet = np.logical_not(labelled)
+    quiet: NDArray[np.bool_] = np.invert(labelled)
     null = np.sort(p_value[quiet])
     level = float(null[int(false_alarms * null.size)])
     alarm = p_value < level
     hit = alarm & labelled
-    found = hit.any(axis=1)
+    found = np.asarray(hit.any(axis=1))
     false = [
         float((alarm & quiet)[rows].sum() / quiet[rows].sum())
         for rows in (series.scenario_set == one for one in np.unique(series.scenario_set))
@@ -51,13 +50,6 @@ def score(p_value: NDArray[np.float64], series: Weekly, false_alarms: float) -> 
         sensitivity=float(sensitivity),
         f1=float(2 * sensitivity * predictive / max(sensitivity + predictive, 1e-12)),
         delay=float(delay.mean()),
-        found_by_set=np.array(
-            [
-                found[series.scenario_set == one].mean()
-                for one in range(len(SETS))
-                if one in series.scenario_set
-            ]
-        ),
     )
 
 

@@ -21,8 +21,8 @@ from detectors.farrington_windows import N_WINDOWS, windows_parallel, windows_se
 
 FloatArray = NDArray[np.float64]
 
-_GREATEST = 2**40
-"""Counts up to a million million: their sums over years stay exact."""
+_GREATEST = 10**6
+"""A million cases a week: beyond it exact tails would be sums of too many terms."""
 
 
 PARITY_YEARS, MOST_YEARS, FEWEST_YEARS = 5, 8, 2
@@ -77,7 +77,7 @@ def farrington_flexible(  # noqa: PLR0913 (the settings of the literature, each 
     Parameters
     ----------
     counts : array of int, shape (n_series, n_weeks)
-        Cases by week, oldest first, from 0 to 2**40.
+        Cases by week, oldest first, from 0 to a million.
     weeks : array of int, shape (n_evaluated,)
         Columns of ``counts`` to judge, from 0, in any order. Each needs ``52 * b + w`` weeks before it.
     mode : {"parity", "tocsin"}

@@ -38,6 +38,9 @@ _WIDEST = 3000
 _LEAST = 1e-9
 """Below this one minus a sum has no digits left; twice the windows' weights bound the exact probability instead."""
 
+_BELIEVED = 4.0
+"""An extrapolation above so many times the greatest count ever seen is cut there."""
+
 _SAME = 1e-9
 
 
@@ -78,6 +81,8 @@ def joint_tail(smallest: float, means: FloatArray, window_phi: FloatArray, phi: 
     if smallest < _LEAST:
         return 2.0 * smallest * (WEIGHTS[0] + WEIGHTS[1] + WEIGHTS[2])
     critical = np.zeros(N_WINDOWS, dtype=np.int64)
+    if means.sum() > _WIDEST:
+        return min(1.0, smallest * (WEIGHTS[0] + WEIGHTS[1] + WEIGHTS[2]))
     total = 0.0
     for window in range(N_WINDOWS):
         total += means[window]
@@ -173,13 +178,14 @@ def _series(
         # A law mixed over log phi is, where it matters, the law with log phi moved by half its variance times the
         # slope of the log tail, which is half the squared deviate.
         known = max(base * math.exp(0.25 * doubt * DEVIATE * DEVIATE), 1.0)
+        highest = math.log(_BELIEVED * (counts[last - n : last].max() + 0.5))
         towards[:] = 0.0
         total = 0.0
         for window in range(N_WINDOWS):
             eta = 0.0
             for k in range(N_TERMS):
                 eta += beta[k] * now[window, k]
-            means[window] = math.exp(eta)
+            means[window] = math.exp(min(eta, highest))
             total += means[window]
             variance = 0.0
             for k in range(N_TERMS):
