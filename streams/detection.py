@@ -126,6 +126,7 @@ class DetectionRuns:
             for name, profile in profiles.items()
         }
         self._fitted: dict[Jurisdiction, baselines.Fitted] = {}
+        self._half: dict[Jurisdiction, tuple[baselines.Fitted, Past]] = {}
         self._stored: dict[Jurisdiction, date] = {}
 
     def next_due(self, now: datetime) -> datetime | None:
@@ -234,7 +235,7 @@ class DetectionRuns:
     ) -> tuple[baselines.Fitted | None, tuple[Failure, ...]]:
         """Return what is known from ``monday`` on: from memory, from the database, or learnt now.
 
-        What was only half learnt is used for this look and learnt anew at the next.
+        What was only half learnt is used for this look, and at the next those that failed are asked again.
         """
         known = self._fitted.get(profile.jurisdiction)
         if known is not None and known.valid_from == monday:
@@ -253,6 +254,33 @@ class DetectionRuns:
     def _learn(
         self, connection: Connection, profile: JurisdictionProfile, monday: date
     ) -> tuple[baselines.Fitted | None, tuple[Failure, ...]]:
+        detectors = self._detectors[profile.jurisdiction]
+        half, past = self._half.pop(profile.jurisdiction, (None, None))
+        if half is None or past is None or half.valid_from != monday:
+            found = self._past(connection, profile, monday)
+            if isinstance(found, Failure):
+                return None, (found,)
+            half, past = None, found
+        # One that cannot learn must not make the others learn again at every look: that takes longer than the look.
+        known = half.learnt if half is not None else {}
+        more, failures = self._asking[profile.jurisdiction].learn(
+            [detector for detector in detectors if detector.name not in known], past
+        )
+        learnt = {**known, **more}
+        fresh = baselines.Fitted(
+            valid_from=monday,
+            baseline=past.baseline,
+            completeness=past.completeness,
+            learnt={
+                detector.name: learnt[detector.name] for detector in detectors if detector.name in learnt
+            },
+        )
+        if failures:
+            self._half[profile.jurisdiction] = fresh, past
+        return fresh, failures
+
+    def _past(self, connection: Connection, profile: JurisdictionProfile, monday: date) -> Past | Failure:
+        """Return what was known as the week began and what was usual then, or that the fit failed."""
         as_of = start_of_day(monday, profile.zone) - timedelta(microseconds=1)
         series = series_of(list(profile.feeds))
         cube = history_cube(connection, profile, series, as_of=as_of, last_day=monday - timedelta(days=1))
@@ -260,18 +288,10 @@ class DetectionRuns:
         sightings = self._readers[profile.jurisdiction].past(
             connection, first_day=cube.first_day, last_day=cube.last_day, as_of=as_of
         )
-        asking = self._asking[profile.jurisdiction]
-        baseline = asking.attempt(
-            BASELINE,
-            lambda: usual(profile, cube, laws),
-        )
+        baseline = self._asking[profile.jurisdiction].attempt(BASELINE, lambda: usual(profile, cube, laws))
         if isinstance(baseline, Failure):
-            return None, (baseline,)
-        past = Past(cube=cube, sightings=sightings, baseline=baseline, completeness=laws)
-        learnt, failures = asking.learn(self._detectors[profile.jurisdiction], past)
-        return baselines.Fitted(
-            valid_from=monday, baseline=baseline, completeness=laws, learnt=learnt
-        ), failures
+            return baseline
+        return Past(cube=cube, sightings=sightings, baseline=baseline, completeness=laws)
 
 
 class LeaseLostError(RuntimeError):

@@ -279,6 +279,39 @@ def test_one_that_fails_does_not_silence_the_others(
 
 
 @pytest.mark.usefixtures("a_quiet_year")
+def test_one_that_cannot_learn_does_not_make_the_others_learn_again_at_every_look(
+    make_runs: Callable[..., DetectionRuns], database: SqlDatabase, feed_in: FeedIn, record: Record
+) -> None:
+    class Sound(Named):
+        name = "sound"
+        learnings = 0
+
+        def __init__(self) -> None:
+            self.seen: list[object] = []
+
+        def learn(self, past: object) -> dict[str, int]:  # type: ignore[override]
+            self.learnings += 1
+            return {"figure": 7}
+
+        def detect(self, look: Look) -> list[Signal]:
+            self.seen.append(look.learnt.get(self.name))
+            return []
+
+    sound, broken = Sound(), Broken(learning=True)
+    feed_in(record())
+    runs = make_runs("one", [sound, broken])
+    runs.look_at(KENT)
+    runs.look_at(KENT)
+    assert sound.learnings == 1
+    assert sound.seen == [{"figure": 7}, {"figure": 7}]
+    assert state_of(database).failed_parts == ("made_up",)
+    broken.mended = True
+    runs.look_at(KENT)
+    assert sound.learnings == 1
+    assert state_of(database).failed_parts == ()
+
+
+@pytest.mark.usefixtures("a_quiet_year")
 def test_one_that_takes_too_long_is_given_up_and_not_asked_again_while_it_runs(
     make_runs: Callable[..., DetectionRuns],
     database: SqlDatabase,
