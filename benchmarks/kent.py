@@ -1,7 +1,7 @@
 """Kent and Medway, four feeds: how small an outbreak each system finds, how soon, at one false page a quarter.
 
 Everything is drawn by the one simulator of people (``streams/simulation``), with parameters drawn anew for each history.
-Tocsin's page families run under their shares of one budget; every comparator is tuned on the same null histories to the
+Tocsin's page families run under their shares of one budget, grown until merged pages spend it; every comparator is tuned on the same null histories to the
 same false page episodes a year, all its feeds together, and also reported at its stock setting. Every detection rate has
 beside it the false pages a year on other histories, and the share that unrelated pages would have found by chance.
 
@@ -39,7 +39,7 @@ SCORED = (AREA_COUNTS, FUSION)
 """Families whose threshold is a score; tripwires come with their tier."""
 TRIPWIRES = (SCENE, WATCH_LIST, CONCURRENT)
 _FIXED: Thresholds = dict.fromkeys(TRIPWIRES, TRIPWIRE_SCORES[Tier.PAGE])
-OURS_WHOLE = f"{OURS}, shares grown until merged pages are the budget"
+OURS_ADDED = f"{OURS}, shares that only add up"
 PROCESSES = 2
 
 
@@ -131,16 +131,18 @@ def summed_up(
     for name, detectors in members.items():
         trained = [_joined(one.told, detectors) for one in quiet]
         if name == OURS:
-            found.append(
-                replace(
-                    _measured(name, our_thresholds(trained, size, budget), detectors, other, runs, size),
-                    reviews_per_week=_reviews(trained, other, detectors, size, budget),
-                )
-            )
+            # As calibration does: merged pages are the budget (``detectors/spending.py``).
             whole = tuned_to_whole(
                 trained, size.tuning_years, _page_shares(budget), _FIXED, budget.pages_per_year
             )
-            found.append(_measured(OURS_WHOLE, whole, detectors, other, runs, size))
+            found.append(
+                replace(
+                    _measured(name, whole, detectors, other, runs, size),
+                    reviews_per_week=_reviews(trained, other, detectors, size, budget),
+                )
+            )
+            added = our_thresholds(trained, size, budget)
+            found.append(_measured(OURS_ADDED, added, detectors, other, runs, size))
             continue
         tuned = tuned_jointly(trained, size.tuning_years, budget.pages_per_year)
         found.append(
@@ -176,7 +178,7 @@ def _measured(
 
 
 def our_thresholds(histories: Sequence[Sequence[Telling]], size: Size, budget: Budget) -> Tuned:
-    """Return our page thresholds: each family keeps its own share of the budget."""
+    """Return page thresholds at which each family keeps its own share of the budget, whatever merges."""
     tuned = tuned_by_shares(histories, size.tuning_years, _page_shares(budget))
     thresholds = {**tuned.thresholds, **_FIXED}
     return Tuned(thresholds, per_year(histories, thresholds, size.tuning_years))
