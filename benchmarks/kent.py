@@ -1,9 +1,10 @@
 """Kent and Medway, four feeds: how small an outbreak each system finds, how soon, at one false page a quarter.
 
 Everything is drawn by the one simulator of people (``streams/simulation``), with parameters drawn anew for each history.
-Tocsin's page families run under their shares of one budget, grown until merged pages spend it; every comparator is tuned on the same null histories to the
-same false page episodes a year, all its feeds together, and also reported at its stock setting. Every detection rate has
-beside it the false pages a year on other histories, and the share that unrelated pages would have found by chance.
+Tocsin's page families run under their shares of one budget, grown until merged pages spend it; every comparator is tuned
+on the same null histories to the same false page episodes a year, all its feeds together, and also reported at its stock
+setting. Every detection rate has beside it the false pages a year on other histories, and the share that unrelated pages
+would have found by chance.
 
 The full size takes about 18 minutes on two quiet cores (measured: 19 s of processor time for a history of two counted
 years, 0.3 s for an outbreak, all systems together); ``--runs 3`` a sixth of that, on one core.
