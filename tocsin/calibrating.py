@@ -131,6 +131,7 @@ def learn_thresholds(
         seed=wish.seed,
         told=f"the {len(counted):,} records of {profile.name} known by {now:%Y-%m-%d}",
         budget=wish.budget,
+        masks=wish.leave_out,
     )
 
 

@@ -11,7 +11,7 @@ It uses a database of its own and reads no settings file: real channels are not 
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -247,6 +247,7 @@ def learn_from(
     seed: int,
     told: str,
     budget: Budget | None = None,
+    masks: Collection[tuple[date, date]] = (),
 ) -> Learnt:
     """Learn the thresholds of counts from null histories with the habits of counted events.
 
@@ -263,6 +264,8 @@ def learn_from(
     told : str
         What the events are, for the record.
     budget : Budget, optional
+    masks : collection of (date, date)
+        Periods, ends included, that teach nothing: neither their events nor that there were none.
     """
     rates = fit_rates(
         counted,
@@ -270,6 +273,7 @@ def learn_from(
         populations={code: area.population for code, area in profile.geography.areas.items()},
         first_day=min(one.day for one in counted),
         last_day=_mostly_known(counted),
+        masks=masks,
     )
     count = max(1, round(years / _YEARS_EACH))
     seeds = np.random.SeedSequence(seed).spawn(count)
@@ -311,14 +315,17 @@ def without_ordinary_supply(
 ) -> TripwireThresholds:
     """Return tripwires whose watch list lacks what the records that teach found about once a month or more.
 
-    A class of the ordinary supply is no news by itself; its counts are still tested like every other.
+    A class of the ordinary supply is no news by itself; its counts are still tested like every other. However long the
+    records go back, a class must have been found as often as that; in less than a year, as often as in a year.
     """
     found = Counter(name for event in teaching for name in event.classes)
-    ordinary = {name for name in tripwires.watch_list if found[name] >= _ORDINARY}
+    days = [event.day for event in teaching]
+    years = max((max(days) - min(days)).days / 365.25, 1.0) if days else 1.0
+    ordinary = {name for name in tripwires.watch_list if found[name] >= _ORDINARY_A_YEAR * years}
     return tripwires.model_copy(update={"watch_list": tripwires.watch_list - ordinary})
 
 
-_ORDINARY = 12
+_ORDINARY_A_YEAR = 12
 
 
 def _mostly_known(counted: Sequence[CountedEvent]) -> date:

@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,9 @@ from tocsin.calibrating import (
 )
 from tocsin.calibrating_people import BOTH, fewest_people
 from tocsin.calibration import Plan, kent_profile
-from tocsin.learnt import Learnt, learnt_for
+from tocsin.learnt import Learnt, learnt_for, uncalibrated
 from tocsin.looking_back import LookingBack
+from tocsin.replay import without_ordinary_supply
 
 from .conftest import KENT, NOW, Tocsin, said
 from .seeded import THANET
@@ -239,6 +240,26 @@ def test_what_is_left_out_teaches_nothing_and_the_rest_is_learnt_with_what_was_a
     assert noted["days"][-1] > last
     assert not [day for day in noted["days"] if first <= day <= last]
     assert (noted["years"], noted["seed"], noted["budget"]) == (200, 3, budget)
+    assert noted["masks"] == ((first, last),), "days without events would teach that nothing happens"
+
+
+@pytest.mark.parametrize(
+    ("years", "finds", "is_watched"), [(1, 12, False), (0.2, 11, True), (5, 12, True), (5, 60, False)]
+)
+def test_a_class_is_ordinary_supply_if_it_was_found_monthly_however_long_the_records_go_back(
+    years: float, finds: int, is_watched: bool
+) -> None:
+    first = date(2012, 1, 1)
+    days = [first + timedelta(days=int(365 * years * number / finds)) for number in range(finds)]
+    teaching = [
+        CountedEvent(day, day, None, Feed.DRUG_CHECKING, frozenset({SubstanceClass.NITAZENE})) for day in days
+    ]
+    teaching += [
+        CountedEvent(day, day, None, Feed.DRUG_CHECKING, frozenset({SubstanceClass.OPIATE}))
+        for day in (first, first + timedelta(days=int(365 * years)))
+    ]
+    kept = without_ordinary_supply(uncalibrated(KENT).tripwires, teaching).watch_list
+    assert (SubstanceClass.NITAZENE in kept) is is_watched
 
 
 @pytest.mark.usefixtures("seeded_folder")
