@@ -81,7 +81,7 @@ def outcome_of(
             if best is not None and score <= best
         },
         kind="" if start is None else start.event_type,
-        family="" if start is None else start.family,
+        family=" with ".join(sorted({one.family for one in own if start is not None and is_as(one, start)})),
         families=frozenset(item.family for item in loud),
         firsts=sum(item.event_type.startswith(FIRST_FIND) for item in loud),
         chance=None if chance is None else TIERS[chance],
@@ -95,6 +95,11 @@ def outcome_of(
 def of_place(item: Telling, staged: Staged, areas: int) -> bool:
     """Whether a signal is of a scenario's place and time."""
     return bool(item.areas & areas) and item.day - item.window_days + 1 <= staged.last_day
+
+
+def is_as(item: Telling, start: Telling) -> bool:
+    """Whether a signal is of the same day and tier as another."""
+    return item.day == start.day and item.score == start.score
 
 
 def tells(other: Telling, item: Telling) -> bool:

@@ -25,7 +25,7 @@ class Outcome:
     kind: str
     """What the first signal of that tier says that it is."""
     family: str
-    """Whose signal that is."""
+    """Whose signals of that tier there were on that day."""
     families: frozenset[str]
     """Of everything that is its own and at least a review."""
     pages: int
