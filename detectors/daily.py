@@ -30,6 +30,8 @@ _WEEK = 7
 _FEEDS = tuple(Feed)
 """Only labels here: a series is fitted as the total of a feed of its own, as many at a time as there are feeds."""
 _SEVEN_YEARS = 2557
+_MOST_COUNT = 10_000_000
+"""A cube holds 32 bits: a fortnight of such days still fits."""
 _TESTS = 6.2
 """What fourteen nested windows are worth: of independent Gaussian days, the largest standardised sum of the last 1 to 14
 passes the .01 / 6.2 point on one day in a hundred (four million days simulated; 5.8 at .02, 7.3 at .001)."""
@@ -125,8 +127,10 @@ def exceedances(
         raise ValueError(
             f"counts must be whole numbers of shape (series, days), not {table.dtype} {table.shape}"
         )
-    if table.size and int(table.min()) < 0:
-        raise ValueError("counts must not be negative")
+    if not table.shape[0]:
+        raise ValueError(f"counts must hold at least one series, not the shape {table.shape}")
+    if table.size and (int(table.min()) < 0 or int(table.max()) > _MOST_COUNT):
+        raise ValueError(f"counts must lie from 0 to {_MOST_COUNT}, not from {table.min()} to {table.max()}")
     for alpha in alphas:
         if not 0 < alpha < 1:
             raise ValueError(f"alpha must lie between 0 and 1, not {alpha}")

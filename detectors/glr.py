@@ -22,6 +22,9 @@ LEAST_EXPECTED = 1e-100
 _LEAST_ALPHA = 1e-10
 """A day whose variance exceeds its mean by less than this share of the squared mean is Poisson to double precision."""
 
+_MOST_SHIFT = 100.0
+"""A factor of e**100: with larger ones means overflow, and no ratio is left."""
+
 _STEPS = 60
 """Bisection alone would be exact to double precision after as many; Newton needs about five."""
 
@@ -108,8 +111,8 @@ def glr(
     length = checked_whole(max_window, name="max_window", least=1)
     if not np.isfinite(threshold) or threshold <= 0:
         raise ValueError(f"threshold is {threshold!r}; wanted a finite number above 0")
-    if shift is not None and not 0.0 < shift < np.inf:
-        raise ValueError(f"shift is {shift!r}; wanted a finite number above 0")
+    if shift is not None and not 0.0 < shift <= _MOST_SHIFT:
+        raise ValueError(f"shift is {shift!r}; wanted a number above 0, at most {_MOST_SHIFT:g}")
     length = min(length, max(seen.shape[1], 1))
     if dispersion is None:
         statistic, window, kappa = _poisson(seen.astype(np.float64), mean, length, shift)

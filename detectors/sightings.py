@@ -129,8 +129,8 @@ def occurrences_of(
     series : tuple of (Feed, SubstanceClass)
         What to count; ``any`` counts every event of its feed once.
     """
-    event: list[IntArray] = []
-    index: list[IntArray] = []
+    none = np.zeros(0, dtype=np.int64)
+    event, index = [none], [none]
     for number, (feed, name) in enumerate(series):
         counted = sightings.feed == FEEDS.index(feed)
         if name is not SubstanceClass.ANY:

@@ -116,6 +116,8 @@ def test_on_nothing_but_chance_the_alarms_stay_within_the_nominal_level() -> Non
         (np.zeros((2, 3, 4), dtype=int), {}, "counts"),
         (np.zeros(10), {}, "counts"),
         (np.full(10, -1), {}, "counts"),
+        (np.full(10, 2**40), {}, "counts must lie from 0 to 10000000"),
+        (np.zeros((0, 10), dtype=int), {}, "counts must hold at least one series"),
         (np.zeros(10, dtype=int), {"alpha": 0.0}, "alpha"),
         (np.zeros(10, dtype=int), {"evaluate": 10}, "evaluate"),
     ],

@@ -213,6 +213,7 @@ def test_huge_counts_and_tiny_means_stay_finite() -> None:
         ({"threshold": 0.0}, "threshold is 0.0"),
         ({"threshold": np.nan}, "threshold is nan"),
         ({"shift": 0.0}, "shift is 0.0"),
+        ({"shift": 800.0}, "shift is 800.0"),
         ({"shift": np.inf}, "shift is inf"),
     ],
 )

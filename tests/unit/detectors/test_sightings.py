@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.sightings import CLASS_BIT, CLASSES, COLUMNS, FEEDS, Sightings, class_bits
+from detectors.sightings import CLASS_BIT, CLASSES, COLUMNS, FEEDS, Sightings, class_bits, occurrences_of
+from schemas.geography import AreaCode
 from schemas.substances import SubstanceClass
+from tocsin.looking_back import counts_of
 
 FIRST_DAY = date(2026, 1, 1)
 N_DAYS = 40
@@ -121,3 +123,20 @@ def test_each_class_has_a_bit_of_its_own_and_any_has_none() -> None:
     assert class_bits([SubstanceClass.ANY]) == 0
     assert class_bits(SubstanceClass) == (1 << len(CLASSES)) - 1
     assert len(set(CLASS_BIT.values())) == len(CLASSES)
+
+
+@given(EVENTS, st.integers(0, N_DAYS - 1))
+def test_the_counts_that_calibration_plays_are_those_that_looking_back_sees(
+    events: list[Event], today: int
+) -> None:
+    areas = tuple(AreaCode(f"A{number}") for number in range(5))
+    series = tuple((feed, name) for feed in FEEDS for name in SubstanceClass)
+    sightings = made(events)
+    played = occurrences_of(sightings, areas, series).as_known().advance_to(today)
+    seen = counts_of(sightings.as_known(today), areas, series)
+    assert np.array_equal(played.counts, seen.counts)
+    assert (played.first_day, played.areas, played.series) == (seen.first_day, seen.areas, seen.series)
+
+
+def test_nothing_to_count_gives_no_rows() -> None:
+    assert occurrences_of(made([]), (), ()).day.size == 0
