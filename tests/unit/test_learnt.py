@@ -31,9 +31,9 @@ def test_the_whole_page_budget_is_spent_and_no_more() -> None:
 
 
 @pytest.mark.parametrize("family", [AREA_COUNTS, FUSION])
-def test_a_page_needs_a_higher_score_than_a_review_and_a_review_than_a_record(family: str) -> None:
+def test_a_page_needs_a_higher_score_than_a_review_and_a_record_no_more_than_that(family: str) -> None:
     scores = learnt_for(KENT, None).counts.families[family].scores
-    assert scores[Tier.PAGE] > scores[Tier.REVIEW] > scores[Tier.RECORD]
+    assert scores[Tier.PAGE] > scores[Tier.REVIEW] >= scores[Tier.RECORD]
 
 
 def test_nothing_that_rests_on_counts_alone_pages_where_nobody_calibrated() -> None:
