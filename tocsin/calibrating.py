@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, select
 
 from detectors.area_counts import most_allowed
 from detectors.budget import AREA_COUNTS, DAYS_A_YEAR, Budget, Thresholds
@@ -136,23 +136,26 @@ def learn_thresholds(
 
 
 def counted_events(connection: Connection, profile: JurisdictionProfile, now: datetime) -> list[CountedEvent]:
-    """Return the events of the general population as they stand, with when each became known.
+    """Return the events of the general population as they stand, with when each became known first.
 
-    What was loaded in bulk became known with the load, which says nothing: its delays follow the feed's own law, evenly
-    spread over it.
+    A correction says nothing of how late a feed is (``streams.history.completeness`` has the same rule). What was loaded
+    in bulk became known with the load, which says nothing either: its delays follow the feed's own law, evenly spread
+    over it.
     """
     laws = completeness(connection, profile, as_of=now)
     root = profile.geography.root
+    first = event_version.alias("first_version")
     rows = connection.execute(
         select(
             EVENT.feed,
             EVENT.day,
-            EVENT.known_at,
+            first.c.known_at,
             EVENT.area,
             EVENT.detection_area,
             EVENT.classes,
-            EVENT.delivery,
+            first.c.delivery,
         )
+        .join_from(event_version, first, and_(first.c.identity == EVENT.identity, first.c.version == 1))
         .where(
             EVENT.jurisdiction == profile.jurisdiction,
             EVENT.grain == "day",

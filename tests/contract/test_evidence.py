@@ -1,18 +1,20 @@
-"""What stands behind a signal of counts: as it stands now, and as it stood at a past moment."""
+"""What stands behind a signal of counts, and behind thresholds: as it stands now, and as it stood at a past moment."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
+from schemas.geography import AreaCode
 from schemas.signals import FeedEvidence, Signal
 from schemas.substances import SubstanceClass
 from schemas.vocabulary import Delivery, Feed, Jurisdiction, Tier
 from streams.evidence import complete
 from streams.profile import JurisdictionProfile
 from tests.contract.conftest import KENT
+from tocsin.calibrating import counted_events
 from tocsin.clocks import VirtualClock
 from tocsin.database import SqlDatabase
 
-THANET = "E07000114"
+THANET = AreaCode("E07000114")
 
 
 def a_page() -> Signal:
@@ -55,3 +57,18 @@ def test_a_page_that_rested_on_news_is_not_held_back_by_what_was_loaded_afterwar
         looked_back = complete(connection, profiles[KENT], a_page(), as_of=then)
     assert (now.tier, len(now.evidence)) == (Tier.REVIEW, 12)
     assert (looked_back.tier, len(looked_back.evidence)) == (Tier.PAGE, 3)
+
+
+def test_a_correction_weeks_later_does_not_make_a_feed_look_late_to_calibration(
+    database: SqlDatabase,
+    clock: VirtualClock,
+    profiles: dict[Jurisdiction, JurisdictionProfile],
+    feed_in: Callable[..., None],
+    record: Callable[..., dict[str, object]],
+) -> None:
+    feed_in(record("call"))
+    clock.move_to(clock.now() + timedelta(days=40))
+    feed_in(record("call", suspected=["heroin", "isotonitazene"], status="corrected"))
+    with database.read() as connection:
+        (counted,) = counted_events(connection, profiles[KENT], clock.now())
+    assert counted.known_day == counted.day
