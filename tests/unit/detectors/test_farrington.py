@@ -171,7 +171,7 @@ def test_counts_and_weeks_that_cannot_be_used_are_refused_by_name(
         ({"mode": "other"}, "mode is 'other'"),
         ({"b": 1}, "b is 1"),
         ({"w": -1}, "w is -1"),
-        ({"n_periods": 4}, "n_periods is 4"),
+        ({"n_periods": 5}, "n_periods is 5"),
         ({"past_weeks_not_included": 0}, "past_weeks_not_included is 0"),
         ({"alpha": 0.0}, "alpha is 0.0"),
         ({"alpha": float("nan")}, "alpha is nan"),
