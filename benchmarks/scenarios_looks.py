@@ -34,7 +34,7 @@ from schemas.geography import AreaCode
 from schemas.signals import Signal
 from schemas.substances import WATCH_LIST, SubstanceClass
 from schemas.vocabulary import Delivery, Feed, Tier
-from streams.simulation.history import FEEDS, History
+from streams.simulation.history import CLASSES, FEEDS, History
 from tocsin.learnt import Learnt
 
 FIRST_FIND = "first find"
@@ -183,7 +183,7 @@ def kind_of(signal: Signal) -> str:
 def live_enough(history: History, telling: Telling, share: float = 2 / 3) -> bool:
     """Whether at least ``share`` of the records of a telling's place and time came as news.
 
-    The rule of ``streams/evidence.py``; its classes and feeds are left out, since a telling keeps one class only.
+    The rule of ``streams/evidence.py``, asked of the deaths of the telling's class: a telling does not keep its feed.
     """
     events, days = history.events, history.days
     since = days.start[telling.day - telling.window_days + 1]
@@ -193,5 +193,8 @@ def live_enough(history: History, telling: Telling, share: float = 2 / 3) -> boo
     inside &= (events.feed == FEEDS.index(Feed.SUSPECTED_DEATHS)) & (
         (telling.areas >> place.astype(np.int64)) & 1 > 0
     )
+    if telling.substance_class is not SubstanceClass.ANY and telling.family == AREA_COUNTS:
+        named = CLASSES.index(telling.substance_class)
+        inside &= (events.first_class == named) | (events.second_class == named)
     held = events.batch[inside] != BACKFILLED
     return held.size == 0 or bool(held.mean() >= share)
