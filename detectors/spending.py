@@ -61,6 +61,8 @@ def growth(
 ) -> float:
     """Return the common factor, from 1 to 3, at which the merged pages come to ``wanted`` a year, by bisection.
 
+    It is 1 where no two families ever tell of one cluster.
+
     Parameters
     ----------
     pages : sequence of mappings of family to alarms
@@ -76,7 +78,7 @@ def growth(
         return sum(merged_pages(pages, scores_at(factor))) / years
 
     low, high = 1.0, MOST_GROWTH
-    if wanted <= 0 or spent(low) >= wanted:
+    if not _any_merge(pages, scores_at(low)) or spent(low) >= wanted:
         return low
     if spent(high) <= wanted:
         return high
@@ -84,3 +86,9 @@ def growth(
         middle = (low * high) ** 0.5
         low, high = (middle, high) if spent(middle) <= wanted else (low, middle)
     return low
+
+
+def _any_merge(pages: Sequence[Mapping[str, tuple[Alarm, ...]]], scores: Mapping[str, float]) -> bool:
+    """Whether families tell of the same clusters at all; if not, their shares add up and there is nothing to win."""
+    apart = sum(sum(merged_pages(pages, {name: score})) for name, score in scores.items())
+    return sum(merged_pages(pages, scores)) < apart
