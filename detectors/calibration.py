@@ -31,7 +31,7 @@ from detectors.budget import (
     Thresholds,
 )
 from detectors.completeness import completeness_as_known
-from detectors.contract import RECENT_DAYS, Detector, Look, Past
+from detectors.contract import Detector, Look, Past, look_days
 from detectors.episodes import Alarm, alarms_of, episode_steps
 from detectors.history import CountCube, OccurrenceHistory
 from detectors.scoring import LOWEST_SCORE, score_day
@@ -210,7 +210,7 @@ def play(history: OccurrenceHistory | NullHistory, setup: Setup, progress: Progr
                 week.baseline,
                 week.completeness,
                 _NOBODY,
-                sightings=sightings.as_known(today, RECENT_DAYS),
+                sightings=sightings.as_known(today, look_days(week.completeness)),
                 learnt=week.learnt,
             )
             for one in setup.detectors:

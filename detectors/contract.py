@@ -19,6 +19,7 @@ from pydantic import JsonValue
 
 from detectors.baseline import Baseline
 from detectors.budget import Thresholds
+from detectors.completeness import LONGEST_WINDOW, lookback_days
 from detectors.history import CountCube
 from detectors.sightings import Sightings
 from schemas.clock import LONDON
@@ -27,7 +28,15 @@ from schemas.signals import Signal
 from schemas.vocabulary import Feed, Jurisdiction
 
 RECENT_DAYS = 35
-"""How many days of events a look holds at least, today included."""
+"""How many days of counts and events a look holds at least, today included."""
+
+_LONGEST_NOMINAL = 28
+"""The longest window of any detector, in days after a feed's first useful age."""
+
+
+def look_days(completeness: Mapping[Feed, NDArray[np.float64]]) -> int:
+    """Return how many days a look must hold, so that no detector's longest window is cut short."""
+    return max(RECENT_DAYS, lookback_days(completeness) - LONGEST_WINDOW + _LONGEST_NOMINAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +79,7 @@ class Look:
     zone : ZoneInfo
         The time zone in which days begin.
     sightings : Sightings or None
-        The events of the last ``RECENT_DAYS`` days as known now; its last day is today. None where a caller has counts
+        The events of the last :func:`look_days` as known now; its last day is today. None where a caller has counts
         only: a detector that needs events then finds nothing.
     learnt : mapping of str to JSON
         What each detector learnt this week, by its name.

@@ -1,11 +1,11 @@
 """What people declare about a feed that its counts alone cannot say: a changed definition, or a cause that is measured.
 
-A jurisdiction declares these beside its feeds; ``detectors/baseline.py`` reads them. They teach the baseline what to
-expect; they never silence an alarm by themselves.
+A jurisdiction's settings declare level shifts (``level_shifts``); a covariate is for whoever fits a baseline with
+:func:`detectors.baseline.fit_baseline`. They teach the baseline what to expect; they never silence an alarm themselves.
 
-*Strata* need nothing here. Prison, school and self-harm events are counted in cubes of their own, and each is fitted
-like any other: on its own past, with its own calendar, dispersion and shares. Nothing is borrowed across strata, because
-a prison's weekdays and its spice are not a town's.
+*Strata* need nothing here. Prison, school and self-harm events are counted apart, and whoever fits a baseline of such a
+stratum fits it like any other: on its own past. Nothing is borrowed across strata, because a prison's weekdays and its
+spice are not a town's. Detection runs look at the general stratum only; the others have routes of their own.
 """
 
 from dataclasses import dataclass

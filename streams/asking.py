@@ -42,11 +42,19 @@ class Asking:
         thread of its own, its answer is thrown away, and it is not asked again before it has ended.
     on_failure : callable
         Told the name of what failed and how: operators want to know.
+    before_each : callable
+        Called before each question: a run that takes long renews its lease here.
     """
 
-    def __init__(self, limit_seconds: float, on_failure: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        limit_seconds: float,
+        on_failure: Callable[[str, str], None],
+        before_each: Callable[[], None] = lambda: None,
+    ) -> None:
         self._limit = limit_seconds
         self._on_failure = on_failure
+        self._before_each = before_each
         self._worker: _Worker | None = None
         self._stuck: dict[str, _Question] = {}
 
@@ -78,6 +86,7 @@ class Asking:
 
     def attempt(self, name: str, compute: Callable[[], T]) -> T | Failure:
         """Return what ``compute`` returns, or why it did not."""
+        self._before_each()
         answer = self._attempt(name, compute)
         if isinstance(answer, Failure):
             self._on_failure(answer.detector, answer.reason)

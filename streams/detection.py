@@ -10,6 +10,7 @@ engine drives :class:`DetectionRuns` as a job.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -19,8 +20,8 @@ from sqlalchemy import Connection
 
 from detectors.baseline import Baseline, fit_baseline
 from detectors.budget import Thresholds
-from detectors.completeness import lookback_days
-from detectors.contract import RECENT_DAYS, Detector, Look, Past
+from detectors.contract import RECENT_DAYS, Detector, Look, Past, look_days
+from detectors.declared import Declared, LevelShift
 from detectors.fallback import plain_signals
 from detectors.history import CountCube
 from detectors.terrain import terrain_of
@@ -119,8 +120,12 @@ class DetectionRuns:
         self._cadence = cadence or Cadence()
         self._stopwatch = stopwatch
         self._asking = {
-            name: Asking(self._cadence.limit.total_seconds(), metrics.detector_failed) for name in profiles
+            name: Asking(
+                self._cadence.limit.total_seconds(), metrics.detector_failed, partial(self._renew, name)
+            )
+            for name in profiles
         }
+        self._renewed_at: dict[Jurisdiction, datetime] = {}
         self._readers = {
             name: SightingReader(profile, terrain_of(profile.geography), taxonomy or default_taxonomy())
             for name, profile in profiles.items()
@@ -164,6 +169,7 @@ class DetectionRuns:
             )
         if state is None:
             return
+        self._renewed_at[jurisdiction] = now
         profile = self._profiles[jurisdiction]
         signals, failures = self._signals(profile, civil_day(now, profile.zone))
         finished = self._clock.now()
@@ -186,6 +192,18 @@ class DetectionRuns:
         for signal in changed:
             self._metrics.signal(signal.detector, signal.tier)
 
+    def _renew(self, jurisdiction: Jurisdiction) -> None:
+        """Claim the lease again once a third of it is over: parts that time out one by one may outlast it together."""
+        now = self._clock.now()
+        if now - self._renewed_at[jurisdiction] < self._cadence.lease / 3:
+            return
+        with self._database.write() as connection:
+            renewed = jurisdictions.renew(
+                connection, jurisdiction, owner=self._owner, now=now, lease=self._cadence.lease
+            )
+        if renewed:
+            self._renewed_at[jurisdiction] = now
+
     def _keep(self, connection: Connection, jurisdiction: Jurisdiction, now: datetime) -> None:
         """Store what was learnt this week, once."""
         fitted = self._fitted.get(jurisdiction)
@@ -197,8 +215,7 @@ class DetectionRuns:
         """Return today's signals with their evidence, and what failed on the way."""
         fitted, failures = self._learnt(profile, monday_of(today))
         series = fitted.baseline.series if fitted is not None else series_of(list(profile.feeds))
-        needed = lookback_days(fitted.completeness) if fitted is not None else 0
-        days = max(needed, RECENT_DAYS)
+        days = look_days(fitted.completeness) if fitted is not None else RECENT_DAYS
         names = {code: area.name for code, area in profile.geography.areas.items()}
         signals: list[Signal] = []
         with self._database.read() as connection:
@@ -306,7 +323,11 @@ def usual(
 ) -> Baseline:
     """Return what is usual in a jurisdiction, from its counts: what a week is looked at with, then and looking back."""
     return fit_baseline(
-        cube, completeness=laws, populations=populations(profile), holidays=bank_holidays(profile)
+        cube,
+        completeness=laws,
+        populations=populations(profile),
+        holidays=bank_holidays(profile),
+        declared=Declared(shifts=tuple(LevelShift(feed, on) for feed, on in profile.level_shifts)),
     )
 
 

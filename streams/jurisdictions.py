@@ -107,6 +107,18 @@ def claim(
     return _state(row)
 
 
+def renew(
+    connection: Connection, jurisdiction: Jurisdiction, *, owner: str, now: datetime, lease: timedelta
+) -> bool:
+    """Hold the lease for longer while it is still ours; return whether it was."""
+    renewed = connection.execute(
+        update(jurisdiction_state)
+        .where(STATE.jurisdiction == jurisdiction, STATE.lease_owner == owner, STATE.lease_until >= now)
+        .values(lease_until=now + lease)
+    )
+    return renewed.rowcount == 1
+
+
 def finish(
     connection: Connection,
     jurisdiction: Jurisdiction,

@@ -5,6 +5,7 @@ Made by the wiring from settings; read by intake, counting and detection. It nev
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from zoneinfo import ZoneInfo
 
 from schemas.clock import LONDON
@@ -50,6 +51,8 @@ class JurisdictionProfile:
     feeds: Mapping[Feed, FeedProfile] = field(default_factory=lambda: dict(DEFAULT_FEEDS))
     holiday_country: str = "GB"
     holiday_subdivision: str | None = "ENG"
+    level_shifts: tuple[tuple[Feed, date], ...] = ()
+    """The days from which a feed counts something else, as people declared them (``detectors.declared.LevelShift``)."""
 
     def counted_area(self, feed: Feed, areas: Areas) -> AreaCode:
         """Return where an event counts: the first known of the feed's areas, or the root when none is known."""

@@ -3,6 +3,7 @@
 ``tocsin.settings`` composes them into its tree. :func:`profile_of` turns them into what intake and detection use.
 """
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -57,6 +58,13 @@ class FeedSettings(_Settings):
         return value
 
 
+class LevelShiftSettings(_Settings):
+    """A day from which a feed counts something else."""
+
+    feed: Annotated[Feed, Field(description="Which feed.")]
+    on: Annotated[date, Field(description="The first day of the new definition.")]
+
+
 class JurisdictionSettings(_Settings):
     """One Local Drug Information System."""
 
@@ -74,6 +82,13 @@ class JurisdictionSettings(_Settings):
         dict[Feed, FeedSettings],
         Field(description="Only what differs from the defaults; see the reference page of settings."),
     ] = {}
+    level_shifts: Annotated[
+        tuple[LevelShiftSettings, ...],
+        Field(
+            description="Days from which a feed counts something else (a new case definition, another supplier): its "
+            "level is learnt anew from that day."
+        ),
+    ] = ()
     thresholds: Annotated[
         Path | None,
         Field(description="Thresholds learnt for this jurisdiction; left out, those that come with it."),
@@ -115,4 +130,5 @@ def profile_of(jurisdiction: Jurisdiction, settings: JurisdictionSettings) -> Ju
         feeds=feeds,
         holiday_country=settings.holiday_country,
         holiday_subdivision=settings.holiday_subdivision,
+        level_shifts=tuple((shift.feed, shift.on) for shift in settings.level_shifts),
     )

@@ -13,8 +13,7 @@ import numpy as np
 
 from detectors.baseline import DAYS_BEFORE_REVIEW
 from detectors.budget import Thresholds
-from detectors.completeness import lookback_days
-from detectors.contract import RECENT_DAYS, Detector, Look
+from detectors.contract import Detector, Look, look_days
 from detectors.sightings import FEEDS, Sightings, class_bits
 from schemas.geography import AreaCode
 from schemas.substances import SubstanceClass
@@ -137,7 +136,7 @@ def _people(
     substance_class: SubstanceClass,
 ) -> Sightings:
     """Return so many people, seen by both feeds on the first day of a window, in an area and no finer place."""
-    days = max(lookback_days(fitted.completeness), RECENT_DAYS)
+    days = look_days(fitted.completeness)
     day = np.full(2 * people, days - window, dtype=np.int64)
     feed = np.repeat([FEEDS.index(one) for one in BOTH], people).astype(np.int64)
     bits = []

@@ -12,8 +12,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from detectors.budget import Thresholds
-from detectors.completeness import lookback_days
-from detectors.contract import RECENT_DAYS, Detector, Look, Past
+from detectors.contract import Detector, Look, Past, look_days
 from detectors.history import CountCube, Series
 from detectors.sightings import CLASS_BIT, COLUMNS, FEEDS, Sightings
 from detectors.terrain import terrain_of
@@ -92,7 +91,7 @@ class LookingBack:
         as_of: datetime,
     ) -> Look:
         """Return the look at ``today`` of a run that began at ``as_of``."""
-        days = max(lookback_days(fitted.completeness), RECENT_DAYS)
+        days = look_days(fitted.completeness)
         sightings = self._sightings(connection, today - timedelta(days=days - 1), today, as_of)
         return Look(
             jurisdiction=self.profile.jurisdiction,

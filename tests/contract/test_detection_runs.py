@@ -1,6 +1,7 @@
 """Detection runs on both databases: when they are due, the lease, and history as it was known."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from threading import Event
 
@@ -15,7 +16,7 @@ from schemas.tables.detection import jurisdiction_state
 from schemas.tables.detection import signal as signal_table
 from schemas.vocabulary import Delivery, Feed, Jurisdiction, Tier
 from streams import jurisdictions
-from streams.detection import Cadence, DetectionRuns, LeaseLostError
+from streams.detection import Cadence, DetectionRuns, LeaseLostError, usual
 from streams.history import completeness, history_cube, recent_cube, series_of
 from streams.profile import JurisdictionProfile
 from tocsin.clocks import VirtualClock
@@ -337,6 +338,45 @@ def test_one_that_takes_too_long_is_given_up_and_not_asked_again_while_it_runs(
     assert {signal.detector for signal in told.signals} == {"fallback"}
     assert state_of(database).failed_parts == ("made_up",)
     stuck.released.set()
+
+
+@pytest.mark.usefixtures("a_quiet_year")
+def test_a_run_of_many_slow_parts_keeps_its_lease(
+    make_runs: Callable[..., DetectionRuns],
+    database: SqlDatabase,
+    clock: VirtualClock,
+    feed_in: FeedIn,
+    record: Record,
+) -> None:
+    """Two minutes each, six of them, under a lease of five minutes: each is within its limit, all are not."""
+
+    class Slow(Named):
+        def __init__(self, number: int) -> None:
+            self.name = f"slow_{number}"
+
+        def detect(self, look: object) -> list[Signal]:
+            clock.move_to(clock.now() + timedelta(minutes=2))
+            return []
+
+    feed_in(record())
+    make_runs("one", [Slow(number) for number in range(6)]).look_at(KENT)
+    assert not state_of(database).is_dirty
+
+
+@pytest.mark.usefixtures("a_quiet_year")
+def test_a_declared_change_of_definition_starts_the_level_anew(
+    database: SqlDatabase, profiles: dict[Jurisdiction, JurisdictionProfile]
+) -> None:
+    profile = profiles[KENT]
+    with database.read() as connection:
+        series = series_of([Feed.AMBULANCE_NALOXONE])
+        last = date(2018, 1, 21)
+        cube = history_cube(
+            connection, profile, series, as_of=datetime(2018, 1, 23, tzinfo=UTC), last_day=last
+        )
+    shifted = replace(profile, level_shifts=((Feed.AMBULANCE_NALOXONE, date(2017, 12, 1)),))
+    before, after = (usual(one, cube, {}) for one in (profile, shifted))
+    assert after.level_shape.max() < before.level_shape.max(), "less is known of the level since then"
 
 
 def test_a_fit_that_fails_leaves_the_simplest_detector_looking(
