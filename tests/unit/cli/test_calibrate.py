@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from sqlalchemy import Connection
 
-from detectors.budget import Budget, FamilyThresholds, Thresholds
+from detectors.budget import AREA_COUNTS, Budget, FamilyThresholds, Thresholds
 from detectors.contract import Look
 from schemas.substances import SubstanceClass
 from schemas.vocabulary import Feed, Tier
