@@ -68,11 +68,13 @@ class Weekly:
         return np.arange(FIRST_TEST, N_WEEKS)
 
 
-def weekly_series(rng: np.random.Generator, replicates: int, *, test_outbreaks: bool = True) -> Weekly:
+def weekly_series(
+    rng: np.random.Generator, replicates: int, *, past_outbreaks: bool = True, test_outbreaks: bool = True
+) -> Weekly:
     """Draw ``replicates`` series of each of the 42 scenarios, the scenarios in order.
 
     Replicate r has a test outbreak of size k = 1 + r modulo 10; without ``test_outbreaks`` the test weeks are null
-    (the four past outbreaks are there all the same).
+    (the four past outbreaks are there all the same, unless ``past_outbreaks`` is false).
     """
     week = np.arange(1, N_WEEKS + 1)
     shape = (len(SCENARIOS) * replicates, N_WEEKS)
@@ -90,7 +92,7 @@ def weekly_series(rng: np.random.Generator, replicates: int, *, test_outbreaks: 
         counts[rows] = _counts(rng, mean[rows], dispersion)
         for replicate, row in enumerate(range(rows.start, rows.stop)):
             sd = np.sqrt(dispersion * mean[row])
-            for k in PAST_SIZES:
+            for k in PAST_SIZES if past_outbreaks else ():
                 _outbreak(rng, counts[row], sd, k, FIRST_PAST, FIRST_TEST)
             if test_outbreaks:
                 labelled[row] = _outbreak(rng, counts[row], sd, 1 + replicate % 10, FIRST_TEST, N_WEEKS)

@@ -25,9 +25,9 @@ IntArray = NDArray[np.int64]
 
 N_WINDOWS = 3
 
-WEIGHTS = (1.0, 1.0, 0.25)
+WEIGHTS = (1.0, 1.0, 0.125)
 """How the chance of a false alarm is shared by the windows of one, two and three weeks: the first two alike, the third
-a quarter, because it sounds on for longest after an outbreak has ended."""
+an eighth, because it sounds on for longest after an outbreak has ended."""
 
 DEVIATE = 2.5758293035489004
 """Where the doubt about the dispersion matters: the normal quantile of .995."""
