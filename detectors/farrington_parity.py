@@ -39,22 +39,26 @@ def _unweighted_sums(slope: float, runs: IntArray, centre: float, sums: FloatArr
     longest = 0
     for run in range(runs.shape[0]):
         longest = max(longest, runs[run, 1])
-    within = np.zeros((longest + 1, 3))
-    step, power = math.exp(slope), 1.0
+    within = np.zeros((longest + 1, 4))
+    step = math.exp(slope)
+    within[0, 3] = 1.0
     for j in range(longest):
+        power = within[j, 3]
         within[j + 1, 0] = within[j, 0] + power
         within[j + 1, 1] = within[j, 1] + power * j
         within[j + 1, 2] = within[j, 2] + power * (j * j)
-        power *= step
+        within[j + 1, 3] = power * step
     sums[:] = 0.0
+    # The runs follow one another without a gap, so each starts where the growth over the last one ends.
+    e = math.exp(-slope * centre)
     for run in range(runs.shape[0]):
         length, group = runs[run, 1], runs[run, 2]
         i = runs[run, 0] - centre
-        e = math.exp(slope * i)
         w0, w1, w2 = within[length, 0], within[length, 1], within[length, 2]
         sums[group, 0] += e * w0
         sums[group, 1] += e * (i * w0 + w1)
         sums[group, 2] += e * (i * (i * w0 + 2.0 * w1) + w2)
+        e *= within[length, 3]
 
 
 @serial
@@ -106,6 +110,7 @@ def _fit(
     next_marked = 0
     for run in range(runs.shape[0]):
         first, length, g = runs[run, 0], runs[run, 1], runs[run, 2]
+        s0, s1, s2, r0, t0 = 0.0, 0.0, 0.0, 0.0, 0.0
         for k in range(first, first + length):
             y = counts[k]
             weight = gamma
@@ -114,21 +119,26 @@ def _fit(
                 next_marked += 1
             i = k - centre
             if y < TABLED:
-                start, own, gap = tables[1, y], tables[2, y], tables[3, y]
+                start, own, gap = tables[y, 1], tables[y, 2], tables[y, 3]
             else:
                 start = (y + _START) * math.log(y + _START) - _START
                 own = y * math.log(y) - y
                 gap = y * math.log(y / (y + _START)) + _START
-            w = weight * (y + _START)
-            sums[g, 0] += w
-            sums[g, 1] += w * i
-            sums[g, 2] += w * i * i
-            response[g] += weight * start
-            cross += weight * start * i
-            total[g] += weight * y
-            total_cross += weight * y * i
+            w, working, cases = weight * (y + _START), weight * start, weight * y
+            s0 += w
+            s1 += w * i
+            s2 += w * i * i
+            r0 += working
+            cross += working * i
+            t0 += cases
+            total_cross += cases * i
             constant += weight * own
             deviance += weight * gap
+        sums[g, 0] += s0
+        sums[g, 1] += s1
+        sums[g, 2] += s2
+        response[g] += r0
+        total[g] += t0
     deviance *= 2.0
     slope, slope_before = 0.0, 0.0
     for iteration in range(_ITERATIONS):
@@ -219,16 +229,17 @@ def fit_reference(
         # Pearson residuals with the last iteration's working weights, as R's summary has them.
         growth, growth_before = math.exp(slope), math.exp(slope_before)
         square = 0.0
+        e, e_before = math.exp(-slope * centre), math.exp(-slope_before * centre)
         for run in range(runs.shape[0]):
             first, length, g = runs[run, 0], runs[run, 1], runs[run, 2]
-            mu = math.exp(level[g] + slope * (first - centre))
-            w = math.exp(before[g] + slope_before * (first - centre))
+            rate, rate_before = math.exp(level[g]), math.exp(before[g])
             for k in range(first, first + length):
+                mu, w = rate * e, rate_before * e_before
                 mean[k], weight[k] = mu, w
                 residual = (counts[k] - mu) / mu
                 square += w * residual * residual
-                mu *= growth
-                w *= growth_before
+                e *= growth
+                e_before *= growth_before
         square *= gamma
         for m in range(n_marked):
             k = marked[m]
@@ -290,7 +301,7 @@ def _mark(
             if excess * excess <= limit * (1.0 - leverage) * mean[k]:
                 continue
             y = counts[k]
-            power = tables[0, y] if y < TABLED else y ** (2.0 / 3.0)
+            power = tables[y, 0] if y < TABLED else y ** (2.0 / 3.0)
             root = math.sqrt(mean[k])
             residual = 1.5 * root * (power * mean[k] ** (-2.0 / 3.0) - 1.0)
             scaled = residual * residual / (phi * (1.0 - leverage))

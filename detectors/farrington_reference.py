@@ -58,7 +58,7 @@ def runs_of(groups: NDArray[np.int64], past_weeks_not_included: int) -> NDArray[
 
 
 def count_tables() -> NDArray[np.float64]:
-    """Return y**(2/3), (y + .1) log(y + .1) - .1, y log y - y and y log(y / (y + .1)) + .1 for small y, by rows."""
+    """Return y**(2/3), (y + .1) log(y + .1) - .1, y log y - y and y log(y / (y + .1)) + .1 for small y, by columns."""
     y = np.arange(TABLED, dtype=np.float64)
     safe = np.maximum(y, 1.0)
     return np.stack(
@@ -67,5 +67,6 @@ def count_tables() -> NDArray[np.float64]:
             (y + 0.1) * np.log(y + 0.1) - 0.1,
             y * np.log(safe) - y,
             y * np.log(safe / (y + 0.1)) + 0.1,
-        ]
+        ],
+        axis=1,
     )
