@@ -37,7 +37,8 @@ SLOPE_SD = 0.25
 _POWER = 6
 """A week whose residual is r times the threshold weighs r to minus this: at twice the threshold next to nothing, as an
 outbreak's week should, yet without the jump that makes an estimate hang on one case (Farrington's inverse square lets
-three weeks at twice the threshold raise the dispersion by a twentieth)."""
+three weeks at twice the threshold raise the dispersion by a twentieth). Of the powers 2, 4, 6 and 12 it was the one whose
+realised rate came nearest to nominal on series like those of the weekly benchmark, made with seeds of our own."""
 
 _NODES = 9
 _STEPS = 30
