@@ -2,8 +2,8 @@
 
 For the modules of this package that hold such loops. A kernel is an ordinary function on arrays and numbers, so that a
 test can call its Python (``kernel.py_func``) and compare. Compiled code is kept beside the source, or in
-``NUMBA_CACHE_DIR`` where the source cannot be written; the first call on a new machine compiles. The cache notices an edit
-of a kernel's own file only: after editing a kernel that others call, touch the files of those others as well.
+``NUMBA_CACHE_DIR`` where the source cannot be written; the first call on a new machine compiles. The cache notices an
+edit of a kernel's own file only: after editing a kernel that others call, touch the files of those others as well.
 
 Kernels marked :func:`parallel` use every core. Numba's own layer ends the process when two threads enter one at once,
 and its OpenMP layer kills forked children (both measured), so callers go through :func:`exclusively`, and a forked child
