@@ -22,20 +22,17 @@ from streams.detection import populations
 from streams.history import series_of
 from streams.holidays import bank_holidays
 from streams.profile import JurisdictionProfile
-from streams.simulation.history import History, draw_history
-from streams.simulation.injections import (
+from streams.simulation.event_records import (
     BENZODIAZEPINE,
     CANNABINOID,
     DEPRESSANT,
     OPIOID,
     STIMULANT_DEATHS,
     EventType,
-    Injected,
-    Injection,
-    Injector,
-    Shape,
     varied,
 )
+from streams.simulation.history import History, draw_history
+from streams.simulation.injections import Injected, Injection, Injector, Shape
 from streams.simulation.places import KENT_HOSPITALS, Places, places_from
 from streams.simulation.ranges import Troubles, after_outage, draw_parameters, draw_troubles, troubled
 

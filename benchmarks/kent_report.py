@@ -23,7 +23,7 @@ from benchmarks.kent_scores import (
     without_chance,
 )
 from benchmarks.results import Figure
-from streams.simulation.injections import BENZODIAZEPINE, CANNABINOID, OPIOID
+from streams.simulation.event_records import BENZODIAZEPINE, CANNABINOID, OPIOID
 
 if TYPE_CHECKING:
     from benchmarks.kent import Measured

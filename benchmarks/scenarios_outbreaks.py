@@ -13,8 +13,8 @@ from benchmarks.scenarios_records import handed_in, harmed, minutes_on, people_a
 from benchmarks.scenarios_staging import Staged, area_at, cluster, day_of, district, some_day, spread, within
 from schemas.geography import AreaCode
 from schemas.substances import SubstanceClass
+from streams.simulation.event_records import CANNABINOID, OPIOID
 from streams.simulation.history import History
-from streams.simulation.injections import CANNABINOID, OPIOID
 
 _C = SubstanceClass
 WESTGATE, CANTERBURY = (51.381, 1.337), (51.278, 1.080)

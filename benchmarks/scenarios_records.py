@@ -4,32 +4,28 @@ For ``benchmarks/scenarios_script.py``: people who are harmed, samples that are 
 and less of it. Nothing that is given is ever changed; every chance comes from the generator that is handed in.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from schemas.substances import SubstanceClass
 from schemas.vocabulary import Feed
-from streams.simulation.history import (
-    CLASSES,
-    FEEDS,
-    GENERAL,
-    IMPROVED,
-    NO_RESPONSE,
-    RESPONSE_UNKNOWN,
-    EventColumns,
-    History,
-    draw_delays,
-    feed_records,
+from streams.simulation.event_records import (
+    EventType,
+    Flags,
+    appearances,
+    casualty_records,
+    sample_records,
+    sample_waits,
+    with_records,
 )
-from streams.simulation.injections import DEAD_AT_ED, EventType
+from streams.simulation.history import FEEDS, GENERAL, History
 from streams.simulation.people import UNKNOWN_HOME, People, draw_homes
 from streams.simulation.timing import day_index, draw_minutes
 
 Indices = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 MINUTES_A_DAY = 1440
 BACKFILLED = 900_000
@@ -64,18 +60,6 @@ def people_at(
     )
 
 
-def appearances(event_type: EventType, count: int, rng: np.random.Generator) -> Flags:
-    """Draw who is seen by (naloxone, A&E, deaths): everybody by at least one."""
-    seen = np.zeros((count, 3), dtype=bool)
-    missing = np.arange(count)
-    while missing.size:
-        death = rng.random(missing.size) < event_type.death
-        ed = rng.random(missing.size) < event_type.ed * np.where(death, DEAD_AT_ED, 1.0)
-        seen[missing] = np.column_stack([rng.random(missing.size) < event_type.naloxone, ed, death])
-        missing = missing[~seen[missing].any(axis=1)]
-    return seen
-
-
 def harmed(
     history: History,
     people: People,
@@ -86,44 +70,10 @@ def harmed(
     stratum: int = GENERAL,
 ) -> History:
     """Return the history with the records that people of an event leave; ``seen`` says in which feeds, if not drawn."""
-    parameters = history.parameters
     flags = appearances(event_type, len(people.minute), rng) if seen is None else seen
-    rows = [np.flatnonzero(flags[:, column]) for column in range(3)]
-    number = len(rows[0])
-    silent = rng.random(number) < event_type.no_response
-    unknown = ~silent & (rng.random(number) < parameters.response_unknown)
-    parts = [
-        feed_records(
-            parameters.naloxone,
-            Feed.AMBULANCE_NALOXONE,
-            people,
-            rows[0],
-            rng,
-            doses=np.where(rng.random(number) < event_type.three_doses, 3, rng.integers(1, 3, number)),
-            response=np.where(silent, NO_RESPONSE, np.where(unknown, RESPONSE_UNKNOWN, IMPROVED)),
-            arrest=rng.random(number) < parameters.cardiac_arrest,
-        ),
-        feed_records(
-            parameters.ed,
-            Feed.ED_PRESENTATIONS,
-            people,
-            rows[1],
-            rng,
-            later=rng.integers(15, 120, len(rows[1])),
-            event_stated=rng.random(len(rows[1])) < parameters.ed_event_area_known,
-        ),
-        feed_records(
-            parameters.deaths,
-            Feed.SUSPECTED_DEATHS,
-            people,
-            rows[2],
-            rng,
-            later=rng.integers(0, 90, len(rows[2])),
-        ),
-    ]
-    named = [_renamed(part, event_type.named, rng) for part in parts]
-    return joined(
-        history, [replace(part, stratum=np.full(len(part.feed), stratum, dtype=np.int64)) for part in named]
+    parts = casualty_records(history, people, event_type, flags, rng)
+    return with_records(
+        history, [replace(part, stratum=np.full(len(part.feed), stratum, dtype=np.int64)) for part in parts]
     )
 
 
@@ -136,30 +86,8 @@ def handed_in(
     rng: np.random.Generator,
 ) -> History:
     """Return the history with tested samples, each of a batch of its own."""
-    count = len(minute)
-    none = np.zeros(count, dtype=np.int64)
-    samples = EventColumns(
-        feed=np.full(count, FEEDS.index(Feed.DRUG_CHECKING), dtype=np.int64),
-        occurred=minute,
-        known=minute + draw_delays(history.parameters.samples.delays, count, rng),
-        person=none - 1,
-        scene=none - 1,
-        event_place=place,
-        event_stated=np.ones(count, dtype=bool),
-        home=np.full(count, UNKNOWN_HOME, dtype=np.int64),
-        first_class=np.array([CLASSES.index(one) for one in found], dtype=np.int64),
-        second_class=none - 1,
-        doses=none,
-        response=np.full(count, RESPONSE_UNKNOWN, dtype=np.int64),
-        arrest=np.zeros(count, dtype=bool),
-        stratum=np.full(count, GENERAL, dtype=np.int64),
-        batch=none - 1,
-        sold_class=np.array([CLASSES.index(one) for one in sold_as], dtype=np.int64),
-        scene_token=np.zeros(count, dtype=bool),
-        subject_token=np.zeros(count, dtype=bool),
-        variant=rng.integers(0, 1000, count),
-    )
-    return joined(history, [samples])
+    known = minute + sample_waits(history, len(minute), rng)
+    return with_records(history, [sample_records(minute, known, place, found, sold_as, rng)])
 
 
 def more(
@@ -209,7 +137,7 @@ def more(
         home=np.where(own, history.events.home[donor], UNKNOWN_HOME),
         batch=np.full(len(rows), -1, dtype=np.int64),
     )
-    return joined(history, [extra])
+    return with_records(history, [extra])
 
 
 def without(history: History, rows: Indices) -> History:
@@ -225,26 +153,3 @@ def rows_of(history: History, feeds: Sequence[Feed], first: int, last: int) -> I
     day = day_index(history.days, events.occurred)
     wanted = np.isin(events.feed, [FEEDS.index(feed) for feed in feeds])
     return np.flatnonzero(wanted & (events.stratum == GENERAL) & (day >= first) & (day <= last))
-
-
-def joined(history: History, parts: Sequence[EventColumns]) -> History:
-    """Return the history with more records, in the order in which they become known."""
-    both = [history.events, *parts]
-    events = EventColumns(
-        **{
-            item.name: np.concatenate([getattr(part, item.name) for part in both])
-            for item in fields(EventColumns)
-        }
-    )
-    order = np.lexsort((events.variant, events.person, events.occurred, events.feed, events.known))
-    return replace(history, events=events.take(order))
-
-
-def _renamed(
-    part: EventColumns, named: Mapping[SubstanceClass, float], rng: np.random.Generator
-) -> EventColumns:
-    """Return records that name what this event's records name, where they name anything."""
-    share = np.array(list(named.values()))
-    drawn = rng.choice([CLASSES.index(one) for one in named], len(part.feed), p=share / share.sum())
-    second = np.where(part.second_class == drawn, -1, part.second_class)
-    return replace(part, first_class=np.where(part.first_class >= 0, drawn, -1), second_class=second)

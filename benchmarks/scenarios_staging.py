@@ -11,8 +11,8 @@ import numpy as np
 
 from benchmarks.kent_county import FIRST_DAY, TRAINING_DAYS, County
 from benchmarks.scenarios_records import Indices, harmed, minutes_on, people_at
+from streams.simulation.event_records import EventType
 from streams.simulation.history import History
-from streams.simulation.injections import EventType
 from streams.simulation.parameters import KENT_AND_MEDWAY
 
 EARLIEST, LATEST = TRAINING_DAYS + 60, TRAINING_DAYS + 480

@@ -22,8 +22,8 @@ from benchmarks.scenarios_records import (
 from benchmarks.scenarios_staging import Staged, area_at, day_of, district, some_day, spread, within
 from schemas.substances import SubstanceClass
 from schemas.vocabulary import Feed
+from streams.simulation.event_records import CANNABINOID, EventType
 from streams.simulation.history import CLASSES, FEEDS, PRISON, SCHOOL, SELF_HARM, History
-from streams.simulation.injections import CANNABINOID, EventType
 from streams.simulation.timing import day_index
 
 _C = SubstanceClass

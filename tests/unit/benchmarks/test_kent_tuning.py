@@ -21,7 +21,8 @@ from benchmarks.kent_tuning import (
     tuned_jointly,
     tuned_to_whole,
 )
-from streams.simulation.injections import OPIOID, Injected, Injection, Shape
+from streams.simulation.event_records import OPIOID
+from streams.simulation.injections import Injected, Injection, Shape
 
 
 def _telling(

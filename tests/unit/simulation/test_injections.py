@@ -10,19 +10,17 @@ from hypothesis import strategies as st
 from schemas.substances import SubstanceClass
 from schemas.vocabulary import Feed
 from streams.simulation.counting import counted_place
-from streams.simulation.history import CLASSES, FEEDS, History, draw_history
-from streams.simulation.injections import (
+from streams.simulation.event_records import (
     BENZODIAZEPINE,
     CANNABINOID,
     DEPRESSANT,
     OPIOID,
     STIMULANT_DEATHS,
     EventType,
-    Injection,
-    Injector,
-    Shape,
     varied,
 )
+from streams.simulation.history import CLASSES, FEEDS, History, draw_history
+from streams.simulation.injections import Injection, Injector, Shape
 from streams.simulation.parameters import KENT_AND_MEDWAY, SimulationParameters
 from streams.simulation.places import Places
 from streams.simulation.ranges import NALOXONE_A_YEAR, after_outage, draw_parameters, draw_troubles, troubled
