@@ -29,6 +29,10 @@ MULTIVARIATE = "multivariate"
 PAGING_FEEDS = frozenset({Feed.SUSPECTED_DEATHS, Feed.AMBULANCE_NALOXONE, Feed.ED_PRESENTATIONS})
 """Feeds whose counts alone may page: those in which somebody was harmed. Samples ask for a review at most."""
 
+REACHABLE = 0.8
+"""Where merging keeps a nominal rate out of reach, the threshold is where the curve reaches this part of its peak: below
+it nearly every further alarm joins an episode that is already there, and tells nobody anything new."""
+
 MOST_EXTRAPOLATED_DAYS = 100 * DAYS_A_YEAR
 """No recurrence interval is stated beyond this: a curve learnt from some decades says nothing about a millennium."""
 
@@ -143,6 +147,15 @@ class RateCurve(_Frozen):
         low, high = math.log(rates[right - 1]), math.log(rates[right])
         share = (low - math.log(episodes_per_year)) / (low - high)
         return self.scores[right - 1] + share * (self.scores[right] - self.scores[right - 1])
+
+    @property
+    def most_reachable(self) -> float:
+        """The highest rate that a threshold is set for (``REACHABLE`` of the curve's peak)."""
+        return REACHABLE * self.episodes_per_year[0]
+
+    def threshold_for(self, episodes_per_year: float) -> float:
+        """The threshold that spends ``episodes_per_year``, or all of it that merging leaves within reach."""
+        return round(self.score_for(min(episodes_per_year, self.most_reachable)), 4)
 
     def recurrence(self, score: float) -> Recurrence:
         """How long chance alone would take to give ``score`` again, and how far that can be trusted."""

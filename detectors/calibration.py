@@ -50,9 +50,6 @@ _FEWEST_EPISODES = 8
 _TAIL_EPISODES = 60
 _BANDWIDTH = 0.4
 _REPORT_EVERY_DAYS = 91
-_REACHABLE = 0.8
-"""Where merging keeps the nominal rate out of reach, the threshold is where the curve reaches this part of its peak:
-below it nearly every further alarm joins an episode that is already there, and tells nobody anything new."""
 _LEAST_TAIL_RATE, _MOST_TAIL_RATE = 0.5, 10.0
 _NOBODY = Thresholds(model_version=MODEL_VERSION, families={})
 _ANYWHERE = Jurisdiction("calibration")
@@ -345,7 +342,7 @@ def _pages_together(
     }
 
     def scores_at(factor: float) -> dict[str, float]:
-        return {name: _score_of(curve, shares[name] * factor) for name, curve in curves.items()}
+        return {name: curve.threshold_for(shares[name] * factor) for name, curve in curves.items()}
 
     pages = [one.pages for one in played]
     wanted = sum(shares.values())
@@ -360,10 +357,6 @@ def _pages_together(
         standard_error=round(max(error, (max(rate, 1 / years) / years) ** 0.5), 4),
         score_standard_error=0.0,
     )
-
-
-def _score_of(curve: RateCurve, nominal: float) -> float:
-    return round(curve.score_for(min(nominal, _REACHABLE * curve.episodes_per_year[0])), 4)
 
 
 def _learn_family(
@@ -383,7 +376,7 @@ def _learn_family(
         nominal = budget.episodes_per_year(name, tier) * (growth_of_pages if tier is Tier.PAGE else 1.0)
         if nominal <= 0:
             continue
-        scores[tier] = _score_of(curve, nominal)
+        scores[tier] = curve.threshold_for(nominal)
         learnt[tier] = _realised(tallies, years, tier, nominal, scores[tier])
     # A small page budget on quiet feeds could otherwise page what does not even ask for a review.
     if Tier.PAGE in scores:
@@ -507,7 +500,7 @@ def _realised(
         realised_per_year=round(rate, 4),
         standard_error=round(error, 4),
         score_standard_error=round(float(error / max(rate, 1.0 / total) / max(slope, 0.1)), 4),
-        limited_by_merging=nominal > _REACHABLE * curve.episodes_per_year[0],
+        limited_by_merging=nominal > curve.most_reachable,
     )
 
 

@@ -13,7 +13,7 @@ from detectors.compiled import exclusively
 from detectors.scan_centres import best_of_centres
 from detectors.scan_critical import critical_counts
 from detectors.scan_kernels import best_of_looks
-from detectors.scan_statistics import BINOMIAL, CONDITIONAL, POISSON
+from detectors.scan_statistics import BINOMIAL, CONDITIONAL
 from detectors.scan_zones import Neighbours
 
 FloatArray = NDArray[np.float64]
@@ -224,11 +224,6 @@ def looks_of(daily: NDArray[np.generic], n_windows: int, *, dtype: type[np.float
 def conditional(kind: int) -> bool:
     """Whether expected counts are shares of a study's total."""
     return kind >= CONDITIONAL
-
-
-def expectation_based(kind: int) -> bool:
-    """Whether expected counts are absolute."""
-    return kind in {POISSON, POISSON + 1}
 
 
 def _windowed(daily: FloatArray) -> FloatArray:

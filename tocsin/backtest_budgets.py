@@ -12,10 +12,6 @@ from schemas.vocabulary import Tier
 from tocsin.calibration import spend_whole
 from tocsin.learnt import Learnt
 
-REACHABLE = 0.8
-"""As calibration has it: where merging keeps a rate out of reach, the score at which the curve has this part of its peak
-(a test holds this equal to what calibration learns)."""
-
 
 @dataclass(frozen=True)
 class AtBudget:
@@ -64,7 +60,7 @@ def _scores(name: str, thresholds: Thresholds, budget: Budget) -> dict[Tier, flo
             if tier in family.scores:
                 scores[tier] = family.scores[tier]
         elif nominal > 0:
-            scores[tier] = round(curve.score_for(min(nominal, REACHABLE * curve.episodes_per_year[0])), 4)
+            scores[tier] = curve.threshold_for(nominal)
     if Tier.PAGE in scores:
         scores[Tier.REVIEW] = min(scores.get(Tier.REVIEW, scores[Tier.PAGE]), scores[Tier.PAGE])
     return scores
